@@ -1,0 +1,310 @@
+"""What is true of a patient: the state, what may happen to it, and what each event means.
+
+`decide(state, command)` returns the new facts, none when they already hold. `evolve(state, event, envelope)` gives an
+event its meaning, here and nowhere else: the live path, the rebuild, the as-of replay and the verifier all call it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid5
+
+from domain.commands import (
+    AddReferral,
+    AssignExternalId,
+    ChangeAddress,
+    ChangeFact,
+    ChangePhone,
+    Command,
+    CreatePatient,
+    FlagPossibleDuplicate,
+    PutPayor,
+    RecordCommunication,
+    RecordMatch,
+    ReplaceTags,
+    ReportDrop,
+    SetCustomField,
+    SuspectOverlay,
+)
+from domain.entry import Envelope
+from domain.errors import IllegalCommand
+from domain.events import (
+    FACT_EVENTS,
+    AddressChanged,
+    CustomFieldSet,
+    Event,
+    ExternalIdAssigned,
+    ExternalIdReplaced,
+    FactChanged,
+    FieldDropped,
+    FirstCommunicationRecorded,
+    OverlaySuspected,
+    PatientCreated,
+    PatientMatched,
+    PayorAdded,
+    PayorChanged,
+    PhoneChanged,
+    PhoneLockRespected,
+    PossibleDuplicateFlagged,
+    ReferralAdded,
+    TagsReplaced,
+)
+
+ADDRESS_PARTS = ("address", "address2", "city", "state", "zip")
+
+TOLD_LIMIT = 64
+"""So many drops are remembered as already told; a stream of ever new bad fields must not let the state grow."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """The fold of a patient's stream: JSON-native values only, stored as it is in the read model."""
+
+    id: str
+    organization_id: str
+    created_at: str
+    updated_at: str
+    source: str
+    version: int = 1
+    facts: Mapping[str, str] = field(default_factory=dict)
+    created_name: tuple[str | None, str | None] = (None, None)
+    former_last_names: tuple[str, ...] = ()
+    external_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    custom_fields: Mapping[str, Any] = field(default_factory=dict)
+    referrals: tuple[Mapping[str, Any], ...] = ()
+    payors: tuple[Mapping[str, Any], ...] = ()
+    first_communication_at: str | None = None
+    refused_phone: str | None = None
+    told_drops: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    possible_duplicates: Mapping[str, str] = field(default_factory=dict)
+    suspected_overlay: Mapping[str, str] | None = None
+
+    @property
+    def phone(self) -> str | None:
+        """Return the phone number (E.164), if any."""
+        return self.facts.get("phone_number")
+
+    @property
+    def phone_locked(self) -> bool:
+        """Return whether the phone number may no longer be overwritten."""
+        return self.first_communication_at is not None
+
+    def external_id(self, type_id: str) -> str | None:
+        """Return the current external id of this type."""
+        held = self.external_ids.get(type_id)
+        return None if held is None else held["value"]
+
+    def _with(self, **changes: Any) -> "Patient":
+        """Return a copy with these fields changed (dataclasses.replace re-runs __init__: three times slower)."""
+        copy = object.__new__(Patient)
+        copy.__dict__.update(self.__dict__, **changes)
+        return copy
+
+
+def decide(patient: Patient | None, command: Command) -> list[Event]:
+    """Return the new facts; none when they already hold. IllegalCommand when the command does not fit."""
+    match patient, command:
+        case None, CreatePatient(facts=facts):
+            return [PatientCreated(facts=dict(facts))]
+        case Patient(), RecordMatch():
+            return [
+                PatientMatched(
+                    tier=command.tier,
+                    rule_version=command.rule_version,
+                    evidence=dict(command.evidence),
+                    rivals=[dict(rival) for rival in command.rivals],
+                )
+            ]
+        case Patient(facts=facts), ChangeFact(field=name, new=new):
+            old = facts.get(name)
+            return [] if old == new else [FACT_EVENTS[name](old=old, new=new)]
+        case Patient(phone=held), ChangePhone(new=new, extension=extension) if new == held:
+            if extension is None or extension == patient.facts.get("phone_extension"):
+                return []
+            return decide(patient, ChangeFact(field="phone_extension", new=extension))
+        case Patient(phone=str(held), phone_locked=True), ChangePhone(new=new):
+            return [] if new == patient.refused_phone else [PhoneLockRespected(kept=held, offered=new)]
+        case Patient(phone=held), ChangePhone(new=new, extension=extension):
+            return [PhoneChanged(old=held, new=new, extension=extension)]
+        case Patient(facts=facts), ChangeAddress(parts=parts):
+            changed = {part: value for part, value in parts.items() if facts.get(part) != value}
+            old_parts = {part: facts.get(part) for part in changed}
+            return [AddressChanged(old=old_parts, new=changed)] if changed else []
+        case Patient(), AssignExternalId(type_id=type_id, value=value):
+            old = patient.external_id(type_id)
+            if old is None:
+                return [ExternalIdAssigned(type_id=type_id, value=value)]
+            return [] if old == value else [ExternalIdReplaced(type_id=type_id, old=old, new=value)]
+        case Patient(tags=tags), ReplaceTags(names=names):
+            return [] if tuple(tags) == names else [TagsReplaced(old=list(tags), new=list(names))]
+        case Patient(custom_fields=fields), SetCustomField(name=name, value=value):
+            if name in fields and fields[name] == value:
+                return []
+            return [CustomFieldSet(name=name, old=fields.get(name), new=value)]
+        case Patient(referrals=referrals), AddReferral(referral=referral):
+            if any(held["referral"] == referral for held in referrals):
+                return []
+            referral_id = _child_id(patient, "referral", len(referrals))
+            return [ReferralAdded(referral_id=referral_id, referral=dict(referral))]
+        case Patient(), PutPayor(payor=payor):
+            return _put_payor(patient, payor)
+        case Patient(told_drops=told), ReportDrop(field=name, reason=reason, offered=offered):
+            if name in told and tuple(told[name]) == (reason, offered):
+                return []
+            return [FieldDropped(field=name, reason=reason, offered=offered)]
+        case Patient(possible_duplicates=flagged), FlagPossibleDuplicate(other_id=other_id):
+            if other_id in flagged:
+                return []
+            flag = PossibleDuplicateFlagged(
+                other_id=other_id, reason=command.reason, evidence=dict(command.evidence)
+            )
+            return [flag]
+        case Patient(), SuspectOverlay(evidence=evidence, offered=offered, other_id=other_id):
+            if patient.suspected_overlay == offered:
+                return []
+            held_facts = {name: patient.facts[name] for name in offered if name in patient.facts}
+            return [
+                OverlaySuspected(
+                    evidence=dict(evidence), held=held_facts, offered=dict(offered), other_id=other_id
+                )
+            ]
+        case Patient(first_communication_at=first), RecordCommunication():
+            if first is not None:
+                return []
+            return [
+                FirstCommunicationRecorded(
+                    channel=command.channel, direction=command.direction, occurred_at=command.occurred_at
+                )
+            ]
+    raise IllegalCommand(command)
+
+
+def _child_id(patient: Patient, kind: str, place: int) -> str:
+    """Return an id for a part of the patient; the same place gives the same id, so that deciding stays pure."""
+    return str(uuid5(UUID(patient.id), f"{kind}:{place}"))
+
+
+PAYOR_KEY = ("insurance_id", "payor_responsibility", "insured_member_id")
+
+
+def _put_payor(patient: Patient, offered: Mapping[str, Any]) -> list[Event]:
+    """Merge into the payor with the same key, as far as the key was given; otherwise add.
+
+    A payor that says nothing new changes nothing, so that a repeated record stays silent.
+    """
+    held_payors = [held["payor"] for held in patient.payors]
+    if any(not _differences(held, offered)[1] for held in held_payors):
+        return []
+    key = {name: offered[name] for name in PAYOR_KEY if name in offered}
+    same = [
+        held
+        for held in patient.payors
+        if key and all(held["payor"].get(name, key[name]) == key[name] for name in key)
+    ]
+    if len(same) != 1:
+        payor_id = _child_id(patient, "payor", len(patient.payors))
+        return [PayorAdded(payor_id=payor_id, payor=dict(offered))]
+    old, new = _differences(same[0]["payor"], offered)
+    return [PayorChanged(payor_id=same[0]["id"], old=old, new=new)]
+
+
+def _differences(held: Mapping[str, Any], offered: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return (old, new) of the values that differ; the subscriber is compared value by value."""
+    merged = _merged(held, offered)
+    new = {name: merged[name] for name in offered if held.get(name) != merged[name]}
+    return {name: held.get(name) for name in new}, new
+
+
+def _merged(held: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**held, **offered}
+    if isinstance(held.get("subscriber"), Mapping) and isinstance(offered.get("subscriber"), Mapping):
+        merged["subscriber"] = {**held["subscriber"], **offered["subscriber"]}
+    return merged
+
+
+def evolve(patient: Patient | None, event: Event, envelope: Envelope) -> Patient:
+    """Return the state after `event`."""
+    at = envelope.recorded_at
+    if isinstance(event, PatientCreated):
+        return Patient(
+            id=envelope.stream_id,
+            organization_id=envelope.organization_id,
+            created_at=at,
+            updated_at=at,
+            source=envelope.source,
+            facts=event.facts,
+            created_name=(event.facts.get("first_name"), event.facts.get("last_name")),
+        )
+    assert patient is not None, "a patient's stream starts with PatientCreated"
+    return patient._with(version=patient.version + 1, updated_at=at, **_changes(patient, event, at))
+
+
+def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:
+    facts = patient.facts
+    match event:
+        case PatientMatched():
+            return {}
+        case FactChanged(field_name=name, new=new):
+            changes: dict[str, Any] = {"facts": {**facts, name: new}}
+            if name == "last_name" and event.old and event.old not in patient.former_last_names:
+                changes["former_last_names"] = (*patient.former_last_names, event.old)
+            return changes
+        case PhoneChanged(new=new, extension=extension):
+            kept = {name: value for name, value in facts.items() if name != "phone_extension"}
+            own = {"phone_extension": extension} if extension else {}
+            return {"facts": {**kept, "phone_number": new, **own}}
+        case PhoneLockRespected(offered=offered):
+            return {"refused_phone": offered}
+        case AddressChanged(new=new_parts):
+            return {"facts": {**facts, **new_parts}}
+        case FieldDropped(field=name, reason=reason, offered=offered_text):
+            told = {**patient.told_drops, name: (reason, offered_text)}
+            if len(told) > TOLD_LIMIT:
+                told.pop(next(iter(told)))
+            return {"told_drops": told}
+        case ExternalIdAssigned(type_id=type_id, value=value):
+            return {"external_ids": {**patient.external_ids, type_id: _external_id(patient, type_id, value, at)}}
+        case ExternalIdReplaced(type_id=type_id, new=new):
+            held = {**patient.external_ids[type_id], "value": new, "updated_at": at}
+            return {"external_ids": {**patient.external_ids, type_id: held}}
+        case TagsReplaced(new=names):
+            return {"tags": tuple(names)}
+        case CustomFieldSet(name=name, new=new):
+            return {"custom_fields": {**patient.custom_fields, name: new}}
+        case ReferralAdded(referral_id=referral_id, referral=referral):
+            added = {"id": referral_id, "created_at": at, "updated_at": at, "referral": referral}
+            return {"referrals": (*patient.referrals, added)}
+        case PayorAdded(payor_id=payor_id, payor=payor):
+            first = {"id": payor_id, "created_at": at, "updated_at": at, "version": 1, "payor": payor}
+            return {"payors": (*patient.payors, first)}
+        case PayorChanged(payor_id=payor_id, new=values):
+            return {"payors": tuple(_changed_payor(held, payor_id, values, at) for held in patient.payors)}
+        case FirstCommunicationRecorded(occurred_at=occurred_at):
+            return {"first_communication_at": occurred_at}
+        case PossibleDuplicateFlagged(other_id=other_id, reason=reason):
+            return {"possible_duplicates": {**patient.possible_duplicates, other_id: reason}}
+        case OverlaySuspected(offered=offered):
+            return {"suspected_overlay": offered}
+    return {}
+
+
+def _external_id(patient: Patient, type_id: str, value: str, at: str) -> dict[str, str]:
+    child_id = str(uuid5(UUID(patient.id), f"external_id:{type_id}"))
+    return {"id": child_id, "value": value, "created_at": at, "updated_at": at}
+
+
+def _changed_payor(
+    held: Mapping[str, Any], payor_id: str, values: Mapping[str, Any], at: str
+) -> Mapping[str, Any]:
+    if held["id"] != payor_id:
+        return held
+    return {**held, "payor": {**held["payor"], **values}, "updated_at": at, "version": held["version"] + 1}
+
+
+def fold(entries: Iterable[tuple[Event, Envelope]]) -> Patient | None:
+    """Return the state that these events leave; `None` for no events."""
+    state: Patient | None = None
+    for event, envelope in entries:
+        state = evolve(state, event, envelope)
+    return state

@@ -1,0 +1,182 @@
+"""What does a record change? A record is a desired state; only the differences become events.
+
+`place` turns the outcome of the matching into the patient to write to, `interpret` into its new events. Both are pure.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from domain import matching
+from domain.commands import (
+    AddReferral,
+    AssignExternalId,
+    ChangeAddress,
+    ChangeFact,
+    ChangePhone,
+    Command,
+    CreatePatient,
+    FlagPossibleDuplicate,
+    PutPayor,
+    RecordMatch,
+    ReplaceTags,
+    ReportDrop,
+    SetCustomField,
+    SuspectOverlay,
+)
+from domain.entry import Envelope
+from domain.events import FACT_EVENTS, Event, PatientMatched
+from domain.matching import Identity, Match, NoMatch
+from domain.normalise import Clean, Dropped
+from domain.organization import Organization
+from domain.patient import ADDRESS_PARTS, Patient, decide, evolve
+
+IDENTITY_FACTS = ("first_name", "middle_name", "last_name", "date_of_birth", "gender")
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """What one record means: the patient afterwards, the new events and everything that was dropped."""
+
+    patient: Patient
+    events: tuple[Event, ...]
+    dropped: tuple[Dropped, ...]
+
+
+def identity_of_record(clean: Clean) -> Identity:
+    """Return what the matching may know of a record."""
+    facts = clean.facts
+    return Identity(
+        first_name=facts.get("first_name"),
+        middle_name=facts.get("middle_name"),
+        last_name=facts.get("last_name"),
+        date_of_birth=facts.get("date_of_birth"),
+        gender=facts.get("gender"),
+        phone=facts.get("phone_number"),
+        additional_phone=facts.get("additional_phone_number"),
+        email=facts.get("email"),
+        external_ids=() if clean.external_id is None else (clean.external_id,),
+    )
+
+
+def identity_of_patient(patient: Patient) -> Identity:
+    """Return what the matching may know of a patient."""
+    facts = patient.facts
+    return Identity(
+        first_name=facts.get("first_name"),
+        middle_name=facts.get("middle_name"),
+        last_name=facts.get("last_name"),
+        date_of_birth=facts.get("date_of_birth"),
+        gender=facts.get("gender"),
+        phone=facts.get("phone_number"),
+        additional_phone=facts.get("additional_phone_number"),
+        email=facts.get("email"),
+        external_ids=tuple((type_id, held["value"]) for type_id, held in patient.external_ids.items()),
+        created_first_name=patient.created_name[0],
+        created_last_name=patient.created_name[1],
+        former_last_names=tuple(patient.former_last_names),
+    )
+
+
+def rules_of(organization: Organization) -> matching.Rules:
+    """Return the matching rules that the organization chose."""
+    return matching.Rules(close_variants=organization.close_variants == "on")
+
+
+def interpret(
+    clean: Clean,
+    dropped: Sequence[Dropped],
+    outcome: Match | NoMatch,
+    patient: Patient | None,
+    organization: Organization,
+    envelope: Envelope,
+) -> Interpretation:
+    """Decide what the record changes on `patient` (`None`: on a new one).
+
+    `envelope` holds the new or found patient's id; its instant is provisional, until the append hands out the real one.
+    When nothing changes there are no events: the match is told only ahead of something it led to.
+    """
+    drops = list(dropped)
+    if isinstance(outcome, Match) and outcome.overlay is not None and organization.overlay == "hold":
+        assert patient is not None
+        clean, held_back = _hold_identity(clean, patient)
+        drops += held_back
+    if patient is not None and _phone_is_refused(clean, patient):
+        drops.append(Dropped("phone_number", "phone_locked", None))
+
+    commands = _commands(clean, dropped, outcome, patient)
+    events: list[Event] = []
+    state = patient
+    for command in commands:
+        for event in decide(state, command):
+            events.append(event)
+            state = evolve(state, event, envelope)
+    assert state is not None
+    if len(events) == 1 and isinstance(events[0], PatientMatched):
+        assert patient is not None
+        return Interpretation(patient, (), tuple(drops))
+    return Interpretation(state, tuple(events), tuple(drops))
+
+
+def _commands(
+    clean: Clean, dropped: Iterable[Dropped], outcome: Match | NoMatch, patient: Patient | None
+) -> Iterable[Command]:
+    facts = clean.facts
+    if patient is None:
+        yield CreatePatient(facts=facts)
+    else:
+        assert isinstance(outcome, Match)
+        yield RecordMatch(
+            tier=outcome.tier,
+            rule_version=matching.RULE_VERSION,
+            evidence=outcome.evidence,
+            rivals=tuple(told_rival(rival) for rival in outcome.rivals),
+        )
+        if outcome.overlay is not None:
+            yield SuspectOverlay(
+                evidence=outcome.overlay.evidence,
+                offered={name: facts[name] for name in IDENTITY_FACTS if name in facts},
+                other_id=outcome.overlay.other_id,
+            )
+        for name, value in facts.items():
+            if name in FACT_EVENTS and name != "phone_extension":
+                yield ChangeFact(field=name, new=value)
+        if "phone_number" in facts:
+            yield ChangePhone(new=facts["phone_number"], extension=facts.get("phone_extension"))
+        if parts := {part: facts[part] for part in ADDRESS_PARTS if part in facts}:
+            yield ChangeAddress(parts=parts)
+    if clean.external_id is not None:
+        yield AssignExternalId(*clean.external_id)
+    if clean.tags is not None:
+        yield ReplaceTags(names=clean.tags)
+    for name, value in clean.custom_fields.items():
+        yield SetCustomField(name=name, value=value)
+    for payor in clean.payors:
+        yield PutPayor(payor=payor)
+    if clean.referral is not None:
+        yield AddReferral(referral=clean.referral)
+    for drop in dropped:
+        yield ReportDrop(field=drop.field, reason=drop.reason, offered=drop.offered)
+    for rival in outcome.rivals:
+        if rival.flag:
+            yield FlagPossibleDuplicate(other_id=rival.id, reason=rival.reason, evidence=rival.evidence)
+
+
+def told_rival(rival: matching.Rival) -> dict[str, object]:
+    """Return a rival as events and answers tell it: who, in which tier, and why it lost."""
+    return {"patient_id": rival.id, "tier": rival.tier, "reason": rival.reason, "evidence": dict(rival.evidence)}
+
+
+def _phone_is_refused(clean: Clean, patient: Patient) -> bool:
+    offered = clean.facts.get("phone_number")
+    return patient.phone_locked and patient.phone is not None and offered is not None and offered != patient.phone
+
+
+def _hold_identity(clean: Clean, patient: Patient) -> tuple[Clean, list[Dropped]]:
+    """Return the record without the identity facts that differ from the patient's, and those as drops."""
+    facts = dict(clean.facts)
+    held_back = [
+        Dropped(name, "overlay_held", facts.pop(name))
+        for name in IDENTITY_FACTS
+        if name in facts and facts[name] != patient.facts.get(name)
+    ]
+    return Clean(**{**clean.__dict__, "facts": facts}), held_back

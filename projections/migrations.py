@@ -1,0 +1,91 @@
+"""Which tables does the ledger need, and does this database have them?
+
+Numbered SQL files, each applied once in its own transaction, under an advisory lock, with a checksum: a file that was
+changed after it was applied is refused. Workers never create tables.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import scalar_row, tuple_row
+
+from domain.errors import LedgerError
+
+FOLDER = Path(__file__).parent / "sql" / "migrations"
+
+LOCK = 0x1ED6E2_0001
+"""Advisory lock key: one migration run at a time."""
+
+
+class MigrationChanged(LedgerError):
+    """A migration file differs from what was applied to this database; restore the file or the database."""
+
+
+class NewerDatabase(LedgerError):
+    """This database was migrated by a newer version of the program; run that version."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered SQL file."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """Return the SHA-256 of the file's text in hex."""
+        return sha256(self.sql.encode()).hexdigest()
+
+
+def known() -> list[Migration]:
+    """Return the migrations of this program, in order."""
+    files = sorted(FOLDER.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    return [Migration(int(file.name[:4]), file.stem, file.read_text("utf-8")) for file in files]
+
+
+def pending(url: str) -> list[Migration]:
+    """Return the migrations that this database still lacks.
+
+    MigrationChanged and NewerDatabase when the database does not fit the program.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        return _pending(connection)
+
+
+def migrate(url: str) -> list[Migration]:
+    """Apply what is missing, as the owner of the database; return what was applied."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (number integer PRIMARY KEY, name text NOT NULL,"
+            " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        applied = _pending(connection)
+        for migration in applied:
+            with connection.transaction():
+                connection.execute(migration.sql.encode())
+                connection.execute(
+                    "INSERT INTO migrations (number, name, checksum) VALUES (%s, %s, %s)",
+                    (migration.number, migration.name, migration.checksum),
+                )
+                connection.execute("GRANT SELECT ON migrations TO ledger_app")
+        return applied
+
+
+def _pending(connection: psycopg.Connection) -> list[Migration]:
+    there = connection.cursor(row_factory=scalar_row).execute("SELECT to_regclass('migrations')").fetchone()
+    if there is None:
+        return known()
+    rows = connection.cursor(row_factory=tuple_row).execute("SELECT number, checksum FROM migrations").fetchall()
+    applied: dict[int, str] = dict(rows)
+    ours = known()
+    if set(applied) - {migration.number for migration in ours}:
+        raise NewerDatabase
+    for migration in ours:
+        if applied.get(migration.number, migration.checksum) != migration.checksum:
+            raise MigrationChanged(migration=migration.name)
+    return [migration for migration in ours if migration.number not in applied]

@@ -2,7 +2,7 @@
 
 Proofs of RFC 6962, sections 2.1.1 and 2.1.2, verified as RFC 9162, sections 2.1.3.2 and 2.1.4.2, writes it
 down. A proof is a list of 32-byte hashes; index = position - 1. `domain.merkle` makes the tree, and
-`domain.checkpoint` what is signed; `scripts/verify_export.py` says the verifying half again, for people who do
+`domain.checkpoint` what is signed; `scripts/verify_export.py` says the verifying half again, for those who do
 not trust this program.
 """
 

@@ -1,7 +1,8 @@
 """How is it proven that an export holds all events of a stream, none missing at the end?
 
-A checkpoint commits to the head of every stream: which version was its last, and its chain hash. Streams are
-spread over 65,536 buckets by the first 16 bits of their key; over the buckets stands a Merkle tree of RFC 6962:
+A checkpoint commits to the head of every stream: which version was its last, and its chain hash. Streams
+are spread over 65,536 buckets by the first 16 bits of their key, and over the buckets stands a Merkle tree of
+RFC 6962:
 
     key    = SHA-256(organization_id, 16 bytes ‖ originator_id, 16 bytes)
     head   = SHA-256(version, 8 bytes big-endian ‖ chain_hash)
@@ -11,10 +12,11 @@ spread over 65,536 buckets by the first 16 bits of their key; over the buckets s
 A proof is the bucket's rows and the 16 hashes beside its path, verified as any inclusion proof. That a stream
 is not there is proven in the same way.
 
-Chosen over a sparse tree with one leaf for each stream: the state is one small table, a changed stream rewrites
-one row of it, and the 65,535 inner nodes are computed, not stored. A proof grows with the ledger (1,000,000
-streams: 15 rows, 1.5 kB; 10,000,000: 153 rows, 10 kB) but tells of others only a pseudonym and a hash, neither
-how many events they have nor when one came. No stream can have two heads: keys stand sorted, each once.
+Chosen over a sparse tree with one leaf for each stream: the state is one small table, a changed stream
+rewrites one row of it, and the 65,535 inner nodes are computed, not stored. A proof grows with the ledger
+(1,000,000 streams: 15 rows, 1.5 kB; 10,000,000: 153 rows, 10 kB) but tells of others only a pseudonym and a
+hash, neither how many events they have nor when one came. No stream can have two heads: keys stand sorted,
+each once.
 """
 
 from collections.abc import Mapping, Sequence

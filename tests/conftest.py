@@ -1,7 +1,7 @@
 """Where does a test get a real PostgreSQL?
 
 One server for the run: the embedded one, in a folder of its own and without fsync, or the one that
-LEDGER_TEST_DATABASE_URL names (PostgreSQL 15 or later, a superuser). Migrations run once, into a template;
+TEST_DATABASE_URL names (PostgreSQL 15 or later, a superuser). Migrations run once, into a template;
 `database_url` is a fresh copy of it for one test, `new_database` for as long as its block lasts.
 """
 
@@ -33,7 +33,7 @@ settings.load_profile("ledger")
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """Yield the URL of the run's server, as superuser, to its `postgres` database."""
-    if given := os.environ.get("LEDGER_TEST_DATABASE_URL"):
+    if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
     folder = Path(tempfile.mkdtemp(prefix="ledger-tests-"))
@@ -59,9 +59,7 @@ def new_database(server_url: str) -> Iterator[NewDatabase]:
             made += 1
             name = f"ledger_test_{run}_{made}"
             admin.execute(
-                SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                    Identifier(name), Identifier(template)
-                )
+                SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(Identifier(name), Identifier(template))
             )
             try:
                 yield _in_database(server_url, name)

@@ -5,6 +5,7 @@ is no password that could leak, and no port that could be taken. Its log tells w
 what a statement said: neither text nor parameters of statements, nor the rows that a constraint refused.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 SETTINGS = {
@@ -50,18 +51,16 @@ FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 """Faster, and lost with the machine: for databases that live as long as a test run."""
 
 
-def write(folder: Path, data: Path, sockets: Path, users: set[str], overrides: dict[str, str]) -> None:
+def write(folder: Path, data: Path, sockets: Path, users: set[str], overrides: Mapping[str, str]) -> None:
     """Write the three configuration files into `folder`; `users` are the system users that may connect."""
-    settings = (
-        SETTINGS
-        | overrides
-        | {
-            "data_directory": str(data),
-            "hba_file": str(folder / "pg_hba.conf"),
-            "ident_file": str(folder / "pg_ident.conf"),
-            "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
-        }
-    )
+    settings = {
+        **SETTINGS,
+        **overrides,
+        "data_directory": str(data),
+        "hba_file": str(folder / "pg_hba.conf"),
+        "ident_file": str(folder / "pg_ident.conf"),
+        "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
+    }
     lines = [f"{name} = '{_quoted(value)}'\n" for name, value in settings.items()]
     _replace(folder / "postgresql.conf", "# Written at every start.\n" + "".join(lines))
     _replace(folder / "pg_hba.conf", "local all all peer map=ledger\n")

@@ -10,8 +10,9 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, signal: int, uid: int, gid: int, command: list[str]) -> None:
-    """Become the command, as this user; `signal` reaches it when the thread that started us ends."""
+def main(arguments: list[str]) -> None:
+    """Become the program, as this user; the signal reaches it when the thread that started us ends."""
+    parent, signal, uid, gid = map(int, arguments[:4])
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(gid)
@@ -20,8 +21,8 @@ def main(parent: int, signal: int, uid: int, gid: int, command: list[str]) -> No
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal)  # after the change of user, which would clear it
     if os.getppid() != parent:
         sys.exit("the program that wanted this one has ended")
-    os.execv(command[0], command)  # noqa: S606 - our own argument list, no shell
+    os.execv(arguments[4], arguments[4:])  # noqa: S606 - our own argument list, no shell
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:5]), command=sys.argv[5:])
+    main(sys.argv[1:])

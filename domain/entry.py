@@ -96,9 +96,7 @@ class Entry:
 
     def envelope(self) -> Envelope:
         """Return what `evolve` may know of this entry."""
-        return Envelope(
-            str(self.organization_id), str(self.originator_id), instant(self.recorded_at), self.source
-        )
+        return Envelope(str(self.organization_id), str(self.originator_id), instant(self.recorded_at), self.source)
 
 
 class UnknownEvent(Event):
@@ -119,7 +117,7 @@ del EVENTS["UnknownEvent"], EVENTS["ErasedEvent"]  # stand-ins for readers, neve
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
-"""(topic, from schema_version) → the payload one schema_version later. Pure; golden entries fold through all of them."""
+"""(topic, from schema_version) → the payload one schema_version later. Pure; golden entries fold through all."""
 
 
 def canonical(payload: Any) -> bytes:
@@ -180,9 +178,10 @@ class EntryMapper(Mapper[UUID]):
             event=event,
         )
 
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+    def to_domain_event(self, stored_event: StoredEvent) -> Entry:
         """Return the `Entry` of a row."""
-        assert isinstance(stored_event, StoredEntry) and stored_event.recorded_at is not None
+        assert isinstance(stored_event, StoredEntry)
+        assert stored_event.recorded_at is not None
         assert isinstance(stored_event.originator_id, UUID)
         return Entry(
             position=stored_event.position,

@@ -22,6 +22,10 @@ class TooLittleToIdentify(LedgerError):
     """A record needs a phone, or first name, last name and date of birth, or the external id of a known patient."""
 
 
+class BadParameter(LedgerError):
+    """A parameter of the request has a form that cannot be used."""
+
+
 class UnknownPatient(LedgerError):
     """There is no such patient in this organization."""
 

@@ -91,10 +91,7 @@ class Organization:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Organization":
         """Return the state whose stored form (a JSON object) this is."""
-        keys = {
-            key_id: ApiKey(**{**key, "scopes": tuple(key["scopes"])})
-            for key_id, key in stored["api_keys"].items()
-        }
+        keys = {key_id: ApiKey(**{**key, "scopes": tuple(key["scopes"])}) for key_id, key in stored["api_keys"].items()}
         return cls(**{**stored, "api_keys": keys})
 
 

@@ -23,10 +23,12 @@ from domain.commands import (
     SetCustomField,
     SuspectOverlay,
 )
+from domain.dropped import Dropped, Reason
 from domain.entry import Envelope
 from domain.events import FACT_EVENTS, Event, PatientMatched
-from domain.matching import Identity, Match, NoMatch
-from domain.normalise import Clean, Dropped
+from domain.evidence import Identity
+from domain.matching import Match, NoMatch
+from domain.normalise import Clean
 from domain.organization import Organization
 from domain.patient import ADDRESS_PARTS, Patient, decide, evolve
 
@@ -52,7 +54,7 @@ def identity_of_record(clean: Clean) -> Identity:
         date_of_birth=facts.get("date_of_birth"),
         gender=facts.get("gender"),
         phone=facts.get("phone_number"),
-        additional_phone=facts.get("additional_phone_number"),
+        additional_phone=_number_alone(facts.get("additional_phone_number")),
         email=facts.get("email"),
         external_ids=() if clean.external_id is None else (clean.external_id,),
     )
@@ -68,13 +70,18 @@ def identity_of_patient(patient: Patient) -> Identity:
         date_of_birth=facts.get("date_of_birth"),
         gender=facts.get("gender"),
         phone=facts.get("phone_number"),
-        additional_phone=facts.get("additional_phone_number"),
+        additional_phone=_number_alone(facts.get("additional_phone_number")),
         email=facts.get("email"),
         external_ids=tuple((type_id, held["value"]) for type_id, held in patient.external_ids.items()),
         created_first_name=patient.created_name[0],
         created_last_name=patient.created_name[1],
         former_last_names=tuple(patient.former_last_names),
     )
+
+
+def _number_alone(phone: str | None) -> str | None:
+    """Return a number without the extension that is kept behind it (`+12125550143 x7`)."""
+    return None if phone is None else phone.partition(" x")[0]
 
 
 def rules_of(organization: Organization) -> matching.Rules:
@@ -101,7 +108,7 @@ def interpret(
         clean, held_back = _hold_identity(clean, patient)
         drops += held_back
     if patient is not None and _phone_is_refused(clean, patient):
-        drops.append(Dropped("phone_number", "phone_locked", None))
+        drops.append(Dropped("phone_number", Reason.PHONE_LOCKED.value, None))
 
     commands = _commands(clean, dropped, outcome, patient)
     events: list[Event] = []
@@ -163,7 +170,12 @@ def _commands(
 
 def told_rival(rival: matching.Rival) -> dict[str, object]:
     """Return a rival as events and answers tell it: who, in which tier, and why it lost."""
-    return {"patient_id": rival.id, "tier": rival.tier, "reason": rival.reason, "evidence": dict(rival.evidence)}
+    return {
+        "patient_id": rival.id,
+        "tier": rival.tier,
+        "reason": rival.reason,
+        "evidence": dict(rival.evidence),
+    }
 
 
 def _phone_is_refused(clean: Clean, patient: Patient) -> bool:
@@ -175,7 +187,7 @@ def _hold_identity(clean: Clean, patient: Patient) -> tuple[Clean, list[Dropped]
     """Return the record without the identity facts that differ from the patient's, and those as drops."""
     facts = dict(clean.facts)
     held_back = [
-        Dropped(name, "overlay_held", facts.pop(name))
+        Dropped(name, Reason.OVERLAY_HELD.value, facts.pop(name))
         for name in IDENTITY_FACTS
         if name in facts and facts[name] != patient.facts.get(name)
     ]

@@ -4,7 +4,7 @@ Numbered SQL files, each applied once in its own transaction, under an advisory 
 changed after it was applied is refused. Workers never create tables.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Migration:
 
     number: int
     name: str
-    sql: str
+    sql: str = field(repr=False)
 
     @property
     def checksum(self) -> str:

@@ -1,5 +1,1 @@
-"""What does an operator type? One word per routine action.
-
-`serve` starts everything, `test` runs the tests, `ledger` is the command line, `lock` pins the dependencies.
-`environment.sh` makes their `.venv`; `embedded` is the PostgreSQL that comes with the project.
-"""
+"""What is run by hand: `serve`, `test`, `ledger` and its verbs, benchmarks. Nothing imports this package but tests."""

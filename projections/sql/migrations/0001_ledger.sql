@@ -47,7 +47,7 @@ CREATE TABLE ledger_head (
     position     bigint      NOT NULL,
     recorded_at  timestamptz NOT NULL
 ) WITH (fillfactor = 10);
-INSERT INTO ledger_head (position, recorded_at) VALUES (0, '-infinity');
+INSERT INTO ledger_head (position, recorded_at) VALUES (0, 'epoch');
 
 CREATE FUNCTION refuse_change_of_ledger() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,0 +1,46 @@
+"""`GET /v1/patients/{id}`: what is true of this patient, now or as of a moment?"""
+
+from typing import ClassVar
+
+import orjson
+from falcon import HTTP_304, MEDIA_JSON, Request, Response
+
+from api import parameters
+from domain.errors import UnknownPatient
+from domain.ledger import Ledger
+from domain.patient import Patient
+from projections import patients
+from projections.resource import patient_resource
+
+
+class PatientById:
+    """One patient; the ETag is its version."""
+
+    scopes: ClassVar[dict[str, str]] = {"GET": "patients:read"}
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def on_get(self, req: Request, resp: Response, patient_id: str) -> None:
+        """Answer the patient; `?as_of=` takes a version or an instant."""
+        organization_id = req.context.principal.organization_id
+        patient = self._patient(organization_id, parameters.patient_id(patient_id), req.get_param("as_of"))
+        etag = f'"{patient.version}"'
+        resp.set_header("ETag", etag)
+        if etag in [tag.strip() for tag in (req.get_header("If-None-Match") or "").split(",")]:
+            resp.status = HTTP_304
+            return
+        resp.content_type = MEDIA_JSON
+        resource = patient_resource(patient, self._ledger.organization(organization_id))
+        resp.data = orjson.dumps(resource)
+
+    def _patient(self, organization_id: str, patient_id: str, as_of: str | None) -> Patient:
+        if as_of is None:
+            with self._ledger.recorder.reading(organization_id) as cursor:
+                found = patients.get(cursor, organization_id, patient_id)
+            if found is None:
+                raise UnknownPatient
+            return found
+        if as_of.isdecimal() and len(as_of) < 18:
+            return self._ledger.patient_as_of(organization_id, patient_id, version=int(as_of))
+        return self._ledger.patient_as_of(organization_id, patient_id, at=parameters.moment(as_of, "as_of"))

@@ -1,0 +1,68 @@
+"""`POST /v1/patients/upsert`: where did this record land?"""
+
+from typing import Any, ClassVar
+
+import orjson
+from falcon import MEDIA_JSON, Request, Response
+
+from api import parameters
+from api.bodies import parse_object, read_bytes
+from domain.errors import LedgerError
+from domain.ledger import Ledger, Receipt, Upsert
+from domain.matching import RULE_VERSION, Match
+from domain.record import read_record
+from domain.upsert import told_rival
+from projections.resource import patient_resource
+
+
+class UpsertPatient:
+    """A partner sends a record; we answer with where it landed."""
+
+    scopes: ClassVar[dict[str, str]] = {"POST": "patients:write"}
+
+    def __init__(self, ledger: Ledger, max_body_bytes: int) -> None:
+        self._ledger = ledger
+        self._max_body_bytes = max_body_bytes
+
+    def on_post(self, req: Request, resp: Response) -> None:
+        """Place one record. `?dry_run=true` decides and answers, and writes nothing."""
+        record, received = read_record(parse_object(read_bytes(req, self._max_body_bytes)))
+        upsert = Upsert(record, parameters.caller(req), received)
+        if parameters.flag(req, "dry_run"):
+            receipt = _only(self._ledger.upsert_many([upsert], dry_run=True))
+        else:
+            receipt = self._ledger.upsert(upsert)
+        resp.content_type = MEDIA_JSON
+        resp.data = orjson.dumps(answer(receipt))
+
+
+def _only(results: list[Receipt | LedgerError]) -> Receipt:
+    result = results[0]
+    if isinstance(result, LedgerError):
+        raise result
+    return result
+
+
+def answer(receipt: Receipt) -> dict[str, Any]:
+    """Return the documented answer: patient, matched, created, match_tier, dropped_fields, and how it came about."""
+    outcome = receipt.outcome
+    matched = isinstance(outcome, Match)
+    return {
+        "patient": patient_resource(receipt.patient, receipt.organization),
+        "matched": matched,
+        "created": not matched,
+        "match_tier": outcome.tier if isinstance(outcome, Match) else None,
+        "dropped_fields": list(dict.fromkeys(drop.field for drop in receipt.dropped)),
+        "dropped": [{"field": drop.field, "reason": drop.reason} for drop in receipt.dropped],
+        "receipt": {
+            "request_id": receipt.request_id,
+            "position": receipt.position,
+            "events": [type(event).__name__ for event in receipt.events],
+            "match": {
+                "tier": outcome.tier if isinstance(outcome, Match) else None,
+                "rule_version": RULE_VERSION,
+                "evidence": dict(outcome.evidence) if isinstance(outcome, Match) else {},
+                "rivals": [told_rival(rival) for rival in outcome.rivals],
+            },
+        },
+    }

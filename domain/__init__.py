@@ -1,0 +1,6 @@
+"""What is true of patients. Pure but for `ledger`, which asks the event store.
+
+Read in this order: `events` (the stored format), `patient` and `organization` (decide, evolve), `record` and
+`normalise` (what a partner sends), `names` and `matching` (who it is), `upsert` (what it changes), `ledger` (the
+application), `entry`, `hashing` and `proofs` (the envelope and what is proved of it).
+"""

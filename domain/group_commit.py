@@ -1,0 +1,83 @@
+"""How do requests that arrive together share a transaction?
+
+The first one waiting leads: it takes what waits behind it, up to a limit and without a timer, has all of it committed
+and hands out the results. Whoever arrives meanwhile waits for the next round. One client alone waits for nobody.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Event, Lock
+from typing import Generic, TypeVar
+
+from domain.errors import LedgerUnavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class TooManyWaiting(LedgerUnavailable):
+    """Too many requests are waiting already; send this one again in a moment. Nothing was stored."""
+
+
+class _Ticket(Generic[Item, Result]):
+    """One waiting request: it is woken with its result, or to lead."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.woken = Event()
+        self.result: Result | BaseException | None = None
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Gathers the items of many threads into lists for `commit`, which returns a result or an error for each."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        *,
+        limit: int = 32,
+        queue_limit: int = 512,
+    ) -> None:
+        self._commit = commit
+        self._limit = limit
+        self._queue_limit = queue_limit
+        self._waiting: deque[_Ticket[Item, Result]] = deque()
+        self._led = False
+        self._lock = Lock()
+
+    def submit(self, item: Item) -> Result:
+        """Return the item's result, or raise its error. TooManyWaiting when the queue is full."""
+        ticket: _Ticket[Item, Result] = _Ticket(item)
+        with self._lock:
+            if len(self._waiting) >= self._queue_limit:
+                raise TooManyWaiting
+            self._waiting.append(ticket)
+            leads = not self._led
+            self._led = True
+        if not leads:
+            ticket.woken.wait()
+        if ticket.result is None:
+            self._lead()
+        if isinstance(ticket.result, BaseException):
+            raise ticket.result
+        assert ticket.result is not None
+        return ticket.result
+
+    def _lead(self) -> None:
+        """Commit what waits, this thread's own ticket among it, then hand the lead to the next one waiting."""
+        with self._lock:
+            count = min(self._limit, len(self._waiting))
+            tickets = [self._waiting.popleft() for _ in range(count)]
+        results: Sequence[Result | BaseException]
+        try:
+            results = self._commit([ticket.item for ticket in tickets])
+        except BaseException as error:  # noqa: BLE001 - every waiting thread gets it, and raises it
+            results = [error] * len(tickets)
+        with self._lock:
+            follower = self._waiting[0] if self._waiting else None
+            self._led = follower is not None
+        for ticket, result in zip(tickets, results, strict=True):
+            ticket.result = result
+            ticket.woken.set()
+        if follower is not None:
+            follower.woken.set()

@@ -1,0 +1,321 @@
+"""What can be asked of the ledger? The application: lock, look up, decide, append; and the reads.
+
+Built on `eventsourcing`'s `Application`: its factory makes our recorder, its mapper our rows, its `save` our append.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from eventsourcing.application import Application
+from eventsourcing.persistence import Transcoder
+
+from domain import organization as organizations
+from domain import patient as patients
+from domain.candidates import CandidateIndex
+from domain.commands import Command, CreateOrganization, RecordCommunication
+from domain.dropped import Dropped
+from domain.entry import CanonicalJSON, Draft, Entry, EntryMapper, Envelope, instant
+from domain.errors import (
+    LedgerError,
+    LedgerUnavailable,
+    TooLittleToIdentify,
+    UnknownOrganization,
+    UnknownPatient,
+)
+from domain.events import Event
+from domain.evidence import Identity
+from domain.group_commit import GroupCommit
+from domain.matching import Match, NoMatch, classify, match_keys
+from domain.normalise import Clean, normalise, satisfies_invariant
+from domain.organization import Organization
+from domain.patient import Patient
+from domain.record import UpsertRecord
+from domain.store import END, Store
+from domain.upsert import identity_of_record, interpret, rules_of
+
+ATTEMPTS = 5
+"""So often a list is tried again when another transaction was first."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, for which organization. `actor` names a key, user or job; `source` is the default of the records."""
+
+    organization_id: str
+    actor: str
+    request_id: str
+    source: str = "api"
+
+
+@dataclass(frozen=True)
+class Upsert:
+    """A record with its caller. `received` are the drops of reading the body."""
+
+    record: UpsertRecord
+    caller: Caller
+    received: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Where a record landed. `position` is that of its last event, `None` when nothing was appended."""
+
+    patient: Patient
+    organization: Organization
+    outcome: Match | NoMatch
+    dropped: tuple[Dropped, ...]
+    request_id: str
+    position: int | None = None
+    events: tuple[Event, ...] = ()
+
+    @property
+    def created(self) -> bool:
+        """Return whether the record made a new patient."""
+        return isinstance(self.outcome, NoMatch)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A record, read for its organization: everything that can be done before the transaction."""
+
+    caller: Caller
+    organization: Organization
+    clean: Clean
+    dropped: tuple[Dropped, ...]
+    identity: Identity
+    keys: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Decided:
+    """What the decisions of one list have led to so far."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    results: list[Receipt | LedgerError] = field(default_factory=list)
+
+
+class _Superseded(Exception):
+    """An organization changed since its copy was taken; the list is read again with the current one."""
+
+
+class Ledger(Application[UUID]):
+    """The patient ledger. All methods are safe to call from many threads.
+
+    new_id: makes stream ids. random_bytes: makes salts. clock: the application's clock, for two-digit years and
+    provisional instants only; what is recorded carries the database's.
+    """
+
+    name = "ledger"
+    recorder: Store
+    mapper: EntryMapper
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        *,
+        new_id: Callable[[], UUID],
+        random_bytes: Callable[[int], bytes],
+        clock: Callable[[], datetime],
+    ) -> None:
+        super().__init__({**env, "CREATE_TABLE": "no"})
+        self._new_id = new_id
+        self._random_bytes = random_bytes
+        self._clock = clock
+        self._organizations: dict[str, Organization] = {}
+        self._group: GroupCommit[Upsert, Receipt] = GroupCommit(self.upsert_many)
+
+    def construct_transcoder(self) -> Transcoder:
+        """Return the canonical JSON of the stored form."""
+        return CanonicalJSON()
+
+    def construct_mapper(self) -> EntryMapper:
+        """Return the mapper between drafts, rows and entries."""
+        return EntryMapper(transcoder=self.construct_transcoder())
+
+    # ---- records
+
+    def upsert(self, upsert: Upsert) -> Receipt:
+        """Place one record, in the transaction of those that arrive together.
+
+        TooLittleToIdentify (with `dropped`) when the record cannot be placed; LedgerUnavailable when the database is.
+        """
+        return self._group.submit(upsert)
+
+    def upsert_many(self, upserts: Sequence[Upsert], *, dry_run: bool = False) -> list[Receipt | LedgerError]:
+        """Place records in order, in one transaction; a refused one has its error in its place.
+
+        A conflict with another transaction sends each record into a transaction of its own.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                return self._upsert_list(upserts, dry_run)
+            except _Superseded:
+                continue
+            except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
+                if len(upserts) > 1:
+                    return [result for upsert in upserts for result in self._alone(upsert, dry_run)]
+        raise LedgerUnavailable(cause="contention")
+
+    def _alone(self, upsert: Upsert, dry_run: bool) -> list[Receipt | LedgerError]:
+        try:
+            return self.upsert_many([upsert], dry_run=dry_run)
+        except LedgerUnavailable as error:
+            return [error]
+
+    def _upsert_list(self, upserts: Sequence[Upsert], dry_run: bool) -> list[Receipt | LedgerError]:
+        prepared = [self._prepare(upsert) for upsert in upserts]
+        read = {p.organization.id: p.organization for p in prepared}
+        keys = [(p.organization.id, kind, key) for p in prepared for kind, key in p.keys]
+        limit = max(rules_of(each).candidate_limit for each in read.values()) + 1
+        with self.recorder.unit_of_work(list(read)) as work:
+            found, changed = work.look_up(keys, known={o.id: o.version for o in read.values()}, limit=limit)
+            if changed:
+                self._organizations.update(changed)
+                raise _Superseded
+            index = CandidateIndex(found)
+            decided = _Decided()
+            at = instant(self._clock())
+            for each in prepared:
+                decided.results.append(self._place(each, index, decided.drafts, at))
+            if dry_run or not decided.drafts:
+                return decided.results
+            recordings = self.save(*decided.drafts, work=work)
+            positions = iter([recording.notification.id for recording in recordings])
+            return [self._stored(result, work.states, positions) for result in decided.results]
+
+    def _prepare(self, upsert: Upsert) -> _Prepared:
+        organization = self.organization(upsert.caller.organization_id)
+        clean, dropped = normalise(
+            upsert.record, organization=organization, today=self._clock().date(), received=upsert.received
+        )
+        identity = identity_of_record(clean)
+        keys = tuple((kind, key) for kind, key in match_keys(identity))
+        return _Prepared(upsert.caller, organization, clean, dropped, identity, keys)
+
+    def _place(self, prepared: _Prepared, index: CandidateIndex, drafts: list[Draft], at: str) -> Receipt | LedgerError:
+        """Find or create the record's patient and decide; new drafts are added, the index is kept current."""
+        caller, organization = prepared.caller, prepared.organization
+        rules = rules_of(organization)
+        candidates, crowded = index.candidates(organization.id, prepared.keys, rules.candidate_limit)
+        outcome = classify(prepared.identity, candidates, rules, crowded)
+        by_external_id = isinstance(outcome, Match) and outcome.tier == "external_id"
+        if not by_external_id and not satisfies_invariant(prepared.clean):
+            return TooLittleToIdentify(dropped=prepared.dropped)
+        patient = index.patient(outcome.id) if isinstance(outcome, Match) else None
+        stream_id = patient.id if patient is not None else str(self._new_id())
+        source = prepared.clean.source or caller.source
+        envelope = Envelope(organization.id, stream_id, at, source)
+        meant = interpret(prepared.clean, prepared.dropped, outcome, patient, organization, envelope)
+        if meant.events:
+            index.put(meant.patient)
+            version = 0 if patient is None else patient.version
+            drafts += self._drafts(caller, source, stream_id, version, meant.events)
+        return Receipt(
+            patient=meant.patient,
+            organization=organization,
+            outcome=outcome,
+            dropped=meant.dropped,
+            request_id=caller.request_id,
+            events=meant.events,
+        )
+
+    def _drafts(
+        self, caller: Caller, source: str, stream_id: str, version: int, events: Sequence[Event]
+    ) -> list[Draft]:
+        organization_id, originator_id = UUID(caller.organization_id), UUID(stream_id)
+        salts = self._random_bytes(16 * len(events))
+        return [
+            Draft(
+                organization_id=organization_id,
+                originator_id=originator_id,
+                originator_version=version + place,
+                event=event,
+                request_id=caller.request_id,
+                actor=caller.actor,
+                source=source,
+                salt=salts[16 * (place - 1) : 16 * place],
+            )
+            for place, event in enumerate(events, start=1)
+        ]
+
+    @staticmethod
+    def _stored(result: Receipt | LedgerError, states: Mapping[str, Any], positions: Any) -> Receipt | LedgerError:
+        """Return the receipt with what the append handed out."""
+        if isinstance(result, LedgerError):
+            return result
+        position = None
+        for _ in result.events:
+            position = next(positions)
+        patient = states[result.patient.id]
+        return Receipt(**{**result.__dict__, "patient": patient, "position": position})
+
+    # ---- one patient
+
+    def record_communication(self, patient_id: str, command: RecordCommunication, caller: Caller) -> Patient:
+        """Tell of a communication; the first one locks the phone. UnknownPatient when there is none."""
+        return self._change_patient(patient_id, command, caller)
+
+    def _change_patient(self, patient_id: str, command: Command, caller: Caller) -> Patient:
+        with self.recorder.unit_of_work([caller.organization_id]) as work:
+            found = work.lock_patients(caller.organization_id, [patient_id])
+            if not found:
+                raise UnknownPatient
+            events = patients.decide(found[0], command)
+            if events:
+                self.save(*self._drafts(caller, caller.source, patient_id, found[0].version, events), work=work)
+            state: Patient = work.states[patient_id]
+            return state
+
+    def patient_as_of(
+        self, organization_id: str, patient_id: str, *, version: int | None = None, at: datetime | None = None
+    ) -> Patient:
+        """Return the patient after this version, or as it stood at this instant. UnknownPatient if it was not there."""
+        if patient_id == organization_id:
+            raise UnknownPatient
+        entries = self.stream(organization_id, patient_id, up_to=END if version is None else version)
+        upto = [entry for entry in entries if at is None or entry.recorded_at <= at]
+        state = patients.fold((entry.event, entry.envelope()) for entry in upto)
+        if state is None:
+            raise UnknownPatient
+        return state
+
+    def stream(self, organization_id: str, stream_id: str, *, after: int = 0, up_to: int = END) -> list[Entry]:
+        """Return the entries of one stream with `after` < version ≤ `up_to`, oldest first."""
+        with self.recorder.reading(organization_id) as cursor:
+            rows = self.recorder.select_stream(cursor, organization_id, stream_id, after=after, up_to=up_to)
+        return [self.mapper.to_domain_event(row) for row in rows]
+
+    # ---- organizations
+
+    def organization(self, organization_id: str) -> Organization:
+        """Return the organization, as last seen by this process. UnknownOrganization when there is none.
+
+        A copy that has grown old is noticed by the next upsert, within its transaction.
+        """
+        if organization_id not in self._organizations:
+            with self.recorder.unit_of_work([organization_id]) as work:
+                _, found = work.look_up([], known={organization_id: 0}, limit=0)
+            if organization_id not in found:
+                raise UnknownOrganization
+            self._organizations[organization_id] = found[organization_id]
+        return self._organizations[organization_id]
+
+    def administer(self, command: Command, caller: Caller) -> Organization:
+        """Apply a command to the caller's organization; return it as it is then."""
+        with self.recorder.unit_of_work([caller.organization_id]) as work:
+            current = work.lock_organization(caller.organization_id)
+            if current is None and not isinstance(command, CreateOrganization):
+                raise UnknownOrganization
+            events = organizations.decide(current, command)
+            if not events:
+                assert current is not None
+                return current
+            version = 0 if current is None else current.version
+            self.save(*self._drafts(caller, caller.source, caller.organization_id, version, events), work=work)
+            changed: Organization = work.states[caller.organization_id]
+            self._organizations[changed.id] = changed
+            return changed

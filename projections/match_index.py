@@ -1,0 +1,47 @@
+"""Which patients could a record mean? The match index: (organization, kind, key) → patient.
+
+The keys of a patient are a pure function of its fold (`domain.matching.match_keys`).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import Cursor
+
+from domain.matching import MatchKey, match_keys
+from domain.patient import Patient
+from domain.upsert import identity_of_patient
+from projections.statements import statements
+
+_SQL = statements("match_index")
+
+Row = tuple[str, str, str, str]
+"""(organization_id, kind, key, patient_id)."""
+
+
+def keys(patient: Patient | None) -> frozenset[MatchKey]:
+    """Return the keys under which the patient can be found."""
+    return frozenset() if patient is None else match_keys(identity_of_patient(patient))
+
+
+def rows(patient: Patient) -> list[Row]:
+    """Return the patient's rows in the index, in no particular order."""
+    return [(patient.organization_id, kind, key, patient.id) for kind, key in keys(patient)]
+
+
+def write(cursor: Cursor[Any], changed: Iterable[tuple[Patient | None, Patient]]) -> None:
+    """Bring the index from each state before to the state after."""
+    gone: list[Row] = []
+    new: list[Row] = []
+    for before, after in changed:
+        old_keys, new_keys = keys(before), keys(after)
+        gone += [(after.organization_id, kind, key, after.id) for kind, key in old_keys - new_keys]
+        new += [(after.organization_id, kind, key, after.id) for kind, key in new_keys - old_keys]
+    for statement, changes in (("remove", gone), ("add", new)):
+        if changes:
+            cursor.execute(_SQL[statement], _columns(changes))
+
+
+def _columns(changes: list[Row]) -> dict[str, list[str]]:
+    names = ("organization_id", "kind", "key", "patient_id")
+    return {name: list(column) for name, column in zip(names, zip(*changes, strict=True), strict=True)}

@@ -1,0 +1,57 @@
+"""What is true of each patient now? The read model: the fold of the stream, stored, one row each."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from psycopg import Cursor
+
+from domain.entry import canonical
+from domain.names import fold
+from domain.patient import Patient
+from projections.statements import statements
+
+_SQL = statements("patients")
+
+
+class Row(NamedTuple):
+    """A row of the read model; `last_name` and `first_name` are folded for search."""
+
+    organization_id: str
+    id: str
+    version: int
+    chain_hash: bytes
+    last_name: str | None
+    first_name: str | None
+    fold: bytes
+
+
+def row(patient: Patient, chain_hash: bytes) -> Row:
+    """Return the stored row; `chain_hash` is that of the last entry of the stream."""
+    facts = patient.facts
+    return Row(
+        patient.organization_id,
+        patient.id,
+        patient.version,
+        chain_hash,
+        _folded(facts.get("last_name")),
+        _folded(facts.get("first_name")),
+        canonical(patient),
+    )
+
+
+def _folded(name: str | None) -> str | None:
+    return None if name is None else fold(name)
+
+
+def write(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
+    """Store these rows, new or changed."""
+    columns = zip(*rows, strict=True)
+    by_name: dict[str, list[Any]] = {name: list(column) for name, column in zip(Row._fields, columns, strict=True)}
+    by_name["fold"] = [fold.decode() for fold in by_name["fold"]]
+    cursor.execute(_SQL["write"], by_name)
+
+
+def get(cursor: Cursor[Any], organization_id: str, patient_id: str) -> Patient | None:
+    """Return the patient as of now, `None` when the organization has no such patient."""
+    found = cursor.execute(_SQL["get"], {"organization": organization_id, "id": patient_id}).fetchone()
+    return None if found is None else Patient(**found[0])

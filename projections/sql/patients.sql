@@ -1,0 +1,12 @@
+-- write --
+-- The stored folds of the streams that an append touched.
+INSERT INTO patients (organization_id, id, version, chain_hash, last_name, first_name, fold)
+SELECT organization_id, id, version, chain_hash, last_name, first_name, fold::json FROM unnest(%(organization_id)b::uuid[], %(id)b::uuid[], %(version)b::bigint[], %(chain_hash)b::bytea[],
+    %(last_name)b::text[], %(first_name)b::text[], %(fold)b::text[])
+    AS changed (organization_id, id, version, chain_hash, last_name, first_name, fold)
+ON CONFLICT (organization_id, id) DO UPDATE
+SET version = excluded.version, chain_hash = excluded.chain_hash,
+    last_name = excluded.last_name, first_name = excluded.first_name, fold = excluded.fold;
+
+-- get --
+SELECT fold FROM patients WHERE organization_id = %(organization)s AND id = %(id)s;

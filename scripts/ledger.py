@@ -1,0 +1,31 @@
+"""The engineers' and auditors' command line: `./scripts/ledger VERB …`."""
+
+import sys
+
+import typer
+
+from domain.errors import LedgerError
+from scripts.verbs import connection, organizations
+from scripts.verbs.bench import bench
+
+app = typer.Typer(
+    help="The patient ledger: tenants, histories, proofs, rebuilds.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(organizations.org, name="org")
+app.add_typer(organizations.key, name="key")
+app.add_typer(organizations.directory, name="directory")
+app.add_typer(bench, name="bench")
+
+
+def main() -> None:
+    """Run one verb; what the ledger refuses is a sentence, not a traceback."""
+    try:
+        app()
+    except LedgerError as error:
+        sys.exit(connection.fail(error))
+
+
+if __name__ == "__main__":
+    main()

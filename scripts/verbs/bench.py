@@ -1,0 +1,28 @@
+"""`bench`: the figures, the floor or limit taken in the same run, and the ratio between them."""
+
+from typing import Annotated
+
+import typer
+
+from scripts.verbs.connection import show
+
+bench = typer.Typer(help="Measure, beside a floor or limit in the same run.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@bench.command("upsert")
+def upsert(
+    requests: Annotated[int, typer.Option(min=100, help="Requests of a round.")] = 4000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, alternating between service and floor.")] = 5,
+    clients: Annotated[int, typer.Option(min=1, max=256, help="Keep-alive connections.")] = 8,
+    list_records: Annotated[int, typer.Option(min=64, help="Records of the list path.")] = 20_000,
+    as_json: AsJson = False,
+) -> None:
+    """Upserts over HTTP beside a hand-written floor, and lists of 32 in two processes."""
+    from scripts.bench import upsert as measurement  # the floor's imports are not everybody's
+
+    show(
+        measurement.run(requests=requests, rounds=rounds, clients=clients, list_records=list_records),
+        as_json,
+    )

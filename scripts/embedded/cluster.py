@@ -62,11 +62,16 @@ def last_words(folder: Folder) -> str:
         log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
         lines = log.read().decode("utf-8", "replace").splitlines()
     last_run = lines[_last_heading(lines) :]
-    for mark, reason in _KNOWN.items():
-        if any(mark in line for line in last_run):
-            return f": {reason}. More in {folder.log}"
     said = [line for line in last_run if any(level in line for level in ("FATAL:", "PANIC:", "error:"))]
-    return f": {said[-1] if said else 'it did not say why'}. More in {folder.log}"
+    return f": {reason(said) or 'it did not say why'}. More in {folder.log}"
+
+
+def reason(said: list[str]) -> str:
+    """Return what the server's words come down to: a known reason, or the last of them."""
+    for mark, meaning in _KNOWN.items():
+        if any(mark in line for line in said):
+            return meaning
+    return said[-1] if said else ""
 
 
 _HEADING = "-- starting "

@@ -145,10 +145,13 @@ class EmbeddedPostgres:
         try:
             psycopg.connect(self.url(), connect_timeout=5).close()
         except psycopg.OperationalError as error:
-            if "authentication failed" in str(error):
+            said = str(error).partition("FATAL:")[2].strip()
+            if "authentication failed" in said:
                 raise ServerUnavailable(
                     f"{self._directory} is served for another user; run this as that user, or as root."
                 ) from None
+            if said and not said.startswith("the database system is"):  # … starting up, shutting down
+                raise ServerUnavailable(f"PostgreSQL lets nobody in: {cluster.reason([said])}.") from None
             return False
         return True
 

@@ -183,7 +183,7 @@ class Ledger(Application[UUID]):
                 decided.results.append(self._place(each, index, decided.drafts, at))
             if dry_run or not decided.drafts:
                 return decided.results
-            recordings = self.save(*decided.drafts, work=work)
+            recordings = self.events.put(decided.drafts, work=work)
             positions = iter([recording.notification.id for recording in recordings])
             return [self._stored(result, work.states, positions) for result in decided.results]
 
@@ -266,7 +266,7 @@ class Ledger(Application[UUID]):
                 raise UnknownPatient
             events = patients.decide(found[0], command)
             if events:
-                self.save(*self._drafts(caller, caller.source, patient_id, found[0].version, events), work=work)
+                self.events.put(self._drafts(caller, caller.source, patient_id, found[0].version, events), work=work)
             state: Patient = work.states[patient_id]
             return state
 
@@ -315,7 +315,7 @@ class Ledger(Application[UUID]):
                 assert current is not None
                 return current
             version = 0 if current is None else current.version
-            self.save(*self._drafts(caller, caller.source, caller.organization_id, version, events), work=work)
+            self.events.put(self._drafts(caller, caller.source, caller.organization_id, version, events), work=work)
             changed: Organization = work.states[caller.organization_id]
             self._organizations[changed.id] = changed
             return changed

@@ -10,11 +10,8 @@ from falcon import Request, Response
 from api import problems
 from api.bootstrap import build_ledger
 from api.keys import Gate, NotAllowed, Principal
-from api.resources.communications import Communications
 from api.resources.health import Live
-from api.resources.history import History
-from api.resources.patients import PatientById
-from api.resources.upsert import UpsertPatient
+from api.routes import ROUTES
 from api.settings import BadSetting, Settings, read_settings
 from domain.errors import LedgerError
 from domain.ledger import Ledger
@@ -64,10 +61,8 @@ def create_app(ledger: Ledger, settings: Settings) -> App:
     app.add_error_handler(falcon.HTTPError, problems.answer_http_error)
     app.add_error_handler(LedgerError, problems.answer_ledger_error)
     app.add_route("/livez", Live())
-    app.add_route("/v1/patients/upsert", UpsertPatient(ledger, settings.max_body_bytes))
-    app.add_route("/v1/patients/{patient_id}", PatientById(ledger))
-    app.add_route("/v1/patients/{patient_id}/history", History(ledger))
-    app.add_route("/v1/patients/{patient_id}/communications", Communications(ledger, settings.max_body_bytes))
+    for path, resource in ROUTES.items():
+        app.add_route(path, resource(ledger, settings))
     return app
 
 

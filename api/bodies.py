@@ -1,16 +1,22 @@
 """Can this body be read? Only an unreadable body is refused; what is inside is the record's affair."""
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from falcon import Request
+from pydantic import BaseModel, ValidationError
 
-from domain.errors import LedgerError
+from domain.errors import BadParameter, LedgerError
 
 MAX_DEPTH = 64
 
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""Texts and brackets. A text that does not end is taken to its end at once: tried again from each quote within, a
+body of quotes alone would cost minutes."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class BodyTooLarge(LedgerError):
@@ -33,11 +39,26 @@ class NulCharacter(LedgerError):
     """The body contains the character NUL, which no text can hold."""
 
 
+class Encoded(LedgerError):
+    """The body is compressed; send it as plain JSON, without Content-Encoding."""
+
+
+UNREADABLE = (NotJSON, NotAnObject, TooDeep, NulCharacter, BodyTooLarge, Encoded)
+"""How a body can be refused."""
+
+
 def read_bytes(req: Request, limit: int) -> bytes:
-    """Return the body; at most `limit` bytes are ever read. BodyTooLarge beyond that."""
-    if (req.content_length or 0) > limit:
+    """Return the body; at most `limit` bytes are ever kept. BodyTooLarge beyond that, Encoded when compressed.
+
+    The Content-Type is not looked at: whatever a client's default says, the body is JSON or it is refused.
+    """
+    if (req.get_header("Content-Encoding") or "identity").lower() != "identity":
+        raise Encoded
+    length = req.content_length
+    if length is not None and length > limit:
         raise BodyTooLarge(limit_bytes=limit)
-    body: bytes = req.bounded_stream.read(limit + 1)
+    stream = req.stream if length is None and req.get_header("Transfer-Encoding") else req.bounded_stream
+    body: bytes = stream.read(limit + 1)
     if len(body) > limit:
         raise BodyTooLarge(limit_bytes=limit)
     return body
@@ -58,7 +79,12 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+def read_model(req: Request, limit: int, model: type[Model]) -> Model:
+    """Return the body as this model. BadParameter names the first member that does not fit."""
+    try:
+        return model.model_validate(parse_object(read_bytes(req, limit)))
+    except ValidationError as error:
+        raise BadParameter(parameter=str(error.errors(include_input=False)[0]["loc"][0])) from None
 
 
 def _depth(body: bytes) -> int:

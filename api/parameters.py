@@ -1,12 +1,20 @@
 """What do the parameters of a request say?"""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from falcon import Request
 
+from api.operations import Parameter, whole_number
 from domain.errors import BadParameter, UnknownPatient
 from domain.ledger import Caller
+
+MOST_ITEMS = 500
+LIMIT = whole_number("limit", "How many items a page has at most.", least=1, most=MOST_ITEMS, default=50)
+DRY_RUN = Parameter(
+    "dry_run", "Decide and answer, write nothing.", {"type": "string", "enum": ["true", "false"]}, example="false"
+)
 
 
 def caller(req: Request) -> Caller:
@@ -23,28 +31,49 @@ def patient_id(text: str) -> str:
         raise UnknownPatient from None
 
 
-def whole_number(req: Request, name: str, default: int, *, least: int, most: int) -> int:
+def limit(req: Request) -> int:
+    """Return how many items a page may have."""
+    return number(req, "limit", 50, least=1, most=MOST_ITEMS)
+
+
+def number(req: Request, name: str, default: int, *, least: int, most: int) -> int:
     """Return a whole number between `least` and `most`. BadParameter otherwise."""
     text = req.get_param(name)
     if text is None:
         return default
-    if not text.isdecimal() or not least <= int(text[:20]) <= most:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 20 or not least <= int(text) <= most:
         raise BadParameter(parameter=name)
     return int(text)
 
 
+def choice(req: Request, name: str, choices: Sequence[str]) -> str | None:
+    """Return one of `choices`; missing is `None`. BadParameter for anything else."""
+    value = req.get_param(name)
+    if value is not None and value not in choices:
+        raise BadParameter(parameter=name)
+    return value
+
+
 def flag(req: Request, name: str) -> bool:
     """Return true or false; missing is false. BadParameter for anything else."""
-    text = req.get_param(name)
-    if text not in (None, "", "true", "false"):
-        raise BadParameter(parameter=name)
-    return text == "true"
+    return choice(req, name, ("true", "false")) == "true"
 
 
 def moment(text: str, name: str) -> datetime:
     """Return the instant of ISO 8601 text; without a zone it is UTC. BadParameter otherwise."""
     try:
-        at = datetime.fromisoformat(text.replace(" ", "+"))
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return in_utc(datetime.fromisoformat(text.replace(" ", "+")))
     except (ValueError, OverflowError):
         raise BadParameter(parameter=name) from None
+
+
+def in_utc(at: datetime) -> datetime:
+    """Return the instant in UTC; without a zone it is UTC already."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def in_the_past(at: datetime, name: str) -> datetime:
+    """Return the instant in UTC; BadParameter before 1900 or in the future, a minute of clock skew allowed."""
+    if at.year < 1901 or at.year > 9998 or in_utc(at) > datetime.now(UTC) + timedelta(minutes=1):
+        raise BadParameter(parameter=name)
+    return in_utc(at)

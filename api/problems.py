@@ -36,6 +36,7 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
     bodies.NotAnObject: Problem(HTTPStatus.BAD_REQUEST, "not-an-object", "Body is not an object"),
     bodies.TooDeep: Problem(HTTPStatus.BAD_REQUEST, "too-deep", "Body nested too deeply"),
     bodies.NulCharacter: Problem(HTTPStatus.BAD_REQUEST, "nul-character", "NUL in the body"),
+    bodies.Encoded: Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoded", "Body is compressed"),
     keys.NotAuthenticated: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key"),
     keys.NotAllowed: Problem(HTTPStatus.FORBIDDEN, "not-allowed", "Scope missing"),
     errors.TooLittleToIdentify: Problem(

@@ -151,6 +151,8 @@ def _service(place: int, sent: Mapping[str, Any], payor: Mapping[str, Any]) -> d
         "updated_at": payor["updated_at"],
         "eligibility_check_status": "pending",
         "service_type": None,
+        "copay_in_network": None,
+        **dict.fromkeys(Service.model_fields),
         **_numbers(sent),
         "location_rates": rates,
     }

@@ -1,46 +1,48 @@
 """`POST /v1/patients/{id}/communications`: the clinic and the patient spoke or wrote."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import orjson
 from falcon import MEDIA_JSON, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime
 
 from api import parameters
-from api.bodies import parse_object, read_bytes
+from api.answers import Communicated
+from api.bodies import UNREADABLE, read_model
+from api.operations import Operation, Resource
 from domain.commands import RecordCommunication
 from domain.entry import instant
-from domain.errors import BadParameter
-from domain.ledger import Ledger
+from domain.errors import BadParameter, UnknownPatient
 from projections.resource import patient_resource
 
-CHANNELS = ("sms", "call", "email", "fax", "chat", "letter", "in_person")
-DIRECTIONS = ("inbound", "outbound")
+
+class Communication(BaseModel):
+    """What happened between the clinic and the patient."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    channel: Literal["sms", "call", "email", "fax", "chat", "letter", "in_person"]
+    direction: Literal["inbound", "outbound"]
+    occurred_at: AwareDatetime | NaiveDatetime = Field(
+        description="ISO 8601; without a zone it is UTC. Not in the future.", examples=["2026-01-05T15:30:00Z"]
+    )
 
 
-class Communications:
+class Communications(Resource):
     """The first communication locks the phone number; later ones change nothing."""
 
-    scopes: ClassVar[dict[str, str]] = {"POST": "patients:write"}
-
-    def __init__(self, ledger: Ledger, max_body_bytes: int) -> None:
-        self._ledger = ledger
-        self._max_body_bytes = max_body_bytes
+    scopes: ClassVar = {"POST": "patients:write"}
+    operations: ClassVar = {
+        "POST": Operation(body=Communication, answer=Communicated, refusals=(*UNREADABLE, BadParameter, UnknownPatient))
+    }
 
     def on_post(self, req: Request, resp: Response, patient_id: str) -> None:
-        """Tell of a communication: `{"channel", "direction", "occurred_at"}`; answers the patient."""
-        body = parse_object(read_bytes(req, self._max_body_bytes))
-        for name, choices in (("channel", CHANNELS), ("direction", DIRECTIONS)):
-            if body.get(name) not in choices:
-                raise BadParameter(parameter=name)
-        if not isinstance(body.get("occurred_at"), str):
-            raise BadParameter(parameter="occurred_at")
-        command = RecordCommunication(
-            channel=body["channel"],
-            direction=body["direction"],
-            occurred_at=instant(parameters.moment(body["occurred_at"], "occurred_at")),
-        )
+        """Tell of a communication. The answer is the patient after it."""
+        told = read_model(req, self._settings.max_body_bytes, Communication)
+        occurred_at = parameters.in_the_past(told.occurred_at, "occurred_at")
+        command = RecordCommunication(channel=told.channel, direction=told.direction, occurred_at=instant(occurred_at))
         caller = parameters.caller(req)
         patient = self._ledger.record_communication(parameters.patient_id(patient_id), command, caller)
-        resp.content_type = MEDIA_JSON
         organization = self._ledger.organization(caller.organization_id)
+        resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps({"patient": patient_resource(patient, organization)})

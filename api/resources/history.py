@@ -6,35 +6,46 @@ import orjson
 from falcon import MEDIA_JSON, Request, Response
 
 from api import parameters
+from api.answers import HistoryPage
+from api.operations import Operation, Resource, text, whole_number
 from domain.errors import BadParameter, UnknownPatient
-from domain.ledger import Ledger
 from domain.record import SOURCES
 from projections.history import KINDS, history_item
 from projections.history_query import Filter, history_page
 
-MOST = 500
 
-
-class History:
+class History(Resource):
     """The patient's stream, newest first, a page at a time."""
 
-    scopes: ClassVar[dict[str, str]] = {"GET": "patients:read"}
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    scopes: ClassVar = {"GET": "patients:read"}
+    operations: ClassVar = {
+        "GET": Operation(
+            answer=HistoryPage,
+            parameters=(
+                whole_number("before", "Cursor: `next` of the page before.", least=1, most=10**17),
+                parameters.LIMIT,
+                text("kind", "Only events of this kind.", enum=KINDS),
+                text("event", "Only events of this name.", example="PhoneChanged"),
+                text("field", "Only events about this field or a part of it.", example="phone_number"),
+                text("source", "Only events from this source.", enum=SOURCES),
+            ),
+            refusals=(BadParameter, UnknownPatient),
+            has_etag=True,
+        )
+    }
 
     def on_get(self, req: Request, resp: Response, patient_id: str) -> None:
         """Answer a page. `?before=` is the cursor (a version); `kind`, `event`, `field` and `source` filter."""
         organization_id = req.context.principal.organization_id
         stream_id = parameters.patient_id(patient_id)
         wanted = Filter(
-            kind=_choice(req, "kind", KINDS),
+            kind=parameters.choice(req, "kind", KINDS),
             event=req.get_param("event"),
             field=req.get_param("field"),
-            source=_choice(req, "source", SOURCES),
+            source=parameters.choice(req, "source", SOURCES),
         )
-        before = parameters.whole_number(req, "before", 0, least=1, most=10**17) or None
-        limit = parameters.whole_number(req, "limit", 50, least=1, most=MOST)
+        before = parameters.number(req, "before", 0, least=1, most=10**17) or None
+        limit = parameters.limit(req)
         organization = self._ledger.organization(organization_id)
         entries, following = history_page(self._ledger, organization_id, stream_id, wanted, before, limit)
         if entries is None:
@@ -42,10 +53,3 @@ class History:
         page = {"items": [history_item(entry, organization) for entry in entries], "next": following}
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps(page)
-
-
-def _choice(req: Request, name: str, choices: tuple[str, ...]) -> str | None:
-    value = req.get_param(name)
-    if value is not None and value not in choices:
-        raise BadParameter(parameter=name)
-    return value

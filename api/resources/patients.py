@@ -6,20 +6,26 @@ import orjson
 from falcon import HTTP_304, MEDIA_JSON, Request, Response
 
 from api import parameters
-from domain.errors import UnknownPatient
-from domain.ledger import Ledger
+from api.answers import Patient as PatientAnswer
+from api.operations import Operation, Resource, text
+from domain.errors import BadParameter, UnknownPatient
 from domain.patient import Patient
 from projections import patients
 from projections.resource import patient_resource
 
 
-class PatientById:
+class PatientById(Resource):
     """One patient; the ETag is its version."""
 
-    scopes: ClassVar[dict[str, str]] = {"GET": "patients:read"}
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    scopes: ClassVar = {"GET": "patients:read"}
+    operations: ClassVar = {
+        "GET": Operation(
+            answer=PatientAnswer,
+            parameters=(text("as_of", "A version, or an instant (ISO 8601).", example="3"),),
+            refusals=(BadParameter, UnknownPatient),
+            has_etag=True,
+        )
+    }
 
     def on_get(self, req: Request, resp: Response, patient_id: str) -> None:
         """Answer the patient; `?as_of=` takes a version or an instant."""

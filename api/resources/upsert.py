@@ -6,27 +6,33 @@ import orjson
 from falcon import MEDIA_JSON, Request, Response
 
 from api import parameters
-from api.bodies import parse_object, read_bytes
-from domain.errors import LedgerError
-from domain.ledger import Ledger, Receipt, Upsert
+from api.answers import Upserted
+from api.bodies import UNREADABLE, parse_object, read_bytes
+from api.operations import Operation, Resource
+from domain.errors import LedgerError, TooLittleToIdentify
+from domain.ledger import Receipt, Upsert
 from domain.matching import RULE_VERSION, Match
-from domain.record import read_record
+from domain.record import UpsertRecord, read_record
 from domain.upsert import told_rival
 from projections.resource import patient_resource
 
 
-class UpsertPatient:
+class UpsertPatient(Resource):
     """A partner sends a record; we answer with where it landed."""
 
-    scopes: ClassVar[dict[str, str]] = {"POST": "patients:write"}
-
-    def __init__(self, ledger: Ledger, max_body_bytes: int) -> None:
-        self._ledger = ledger
-        self._max_body_bytes = max_body_bytes
+    scopes: ClassVar = {"POST": "patients:write"}
+    operations: ClassVar = {
+        "POST": Operation(
+            body=UpsertRecord,
+            answer=Upserted,
+            parameters=(parameters.DRY_RUN,),
+            refusals=(*UNREADABLE, TooLittleToIdentify),
+        )
+    }
 
     def on_post(self, req: Request, resp: Response) -> None:
         """Place one record. `?dry_run=true` decides and answers, and writes nothing."""
-        record, received = read_record(parse_object(read_bytes(req, self._max_body_bytes)))
+        record, received = read_record(parse_object(read_bytes(req, self._settings.max_body_bytes)))
         upsert = Upsert(record, parameters.caller(req), received)
         if parameters.flag(req, "dry_run"):
             receipt = _only(self._ledger.upsert_many([upsert], dry_run=True))

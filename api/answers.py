@@ -1,0 +1,327 @@
+"""What comes back? The answers as models: the source of the OpenAPI document, never run on a request.
+
+Members are those of the partner documentation, in its order; what it does not know stands behind them. `None` is
+"not known". Tests hold every real answer against these models, without letting an unknown member pass.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+
+from domain.dropped import Reason
+from domain.payors import LocationRate as SentRate
+from domain.payors import Service as SentService
+from domain.values import Flag, Number
+
+Text = str | None
+Amount = int | float | None
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-01-05T15:30:00.000000Z"])]
+Id = Annotated[str, Field(json_schema_extra={"format": "uuid"}, examples=["3c90c3cc-0d44-4b50-8888-8dd25736052a"])]
+Tier = Literal["external_id", "demographics", "phone_fuzzy_name", "email_fuzzy_name"]
+Members = dict[str, JsonValue]
+
+
+class Answer(BaseModel):
+    """Part of an answer: no member but these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tag(Answer):
+    """A word the clinic files patients under; the same name has the same id throughout the organization."""
+
+    id: Id
+    name: str
+
+
+class WorkflowStage(Answer):
+    """Where the patient stands in the clinic's work."""
+
+    id: Id
+    title: str
+    actions: list[JsonValue]
+    order: int
+    description: Text
+
+
+class AssignedUser(Answer):
+    """Who looks after the patient."""
+
+    id: Id
+    name: str
+    email: Text
+
+
+class Referral(Answer):
+    """Who referred the patient, for what, and for how long."""
+
+    id: Id
+    physician_name: Text
+    physician_email: Text
+    physician_phone: Text
+    physician_fax: Text
+    physician_group: Text
+    physician_npi: Text
+    physician_address: Text
+    physician_address_2: Text
+    physician_city: Text
+    physician_zip: Text
+    icd_codes: list[str]
+    service_types: list[str]
+    start_date: Text
+    end_date: Text
+    location_id: Text
+    file_id: Text
+    created_at: Moment
+    updated_at: Moment
+
+
+def _as_answered(annotation: Any) -> Any:
+    """Return the type that an answer has where a record may have this one."""
+    return Amount if annotation is Number else bool | None if annotation is Flag else Text
+
+
+_RATE: dict[str, Any] = {name: (_as_answered(sent), None) for name, sent in SentRate.__annotations__.items()}
+_SERVICE: dict[str, Any] = {name: (_as_answered(sent), ...) for name, sent in SentService.__annotations__.items()}
+
+LocationRate = create_model("LocationRate", __base__=Answer, **_RATE)
+LocationRate.__doc__ = "What a payor covers at a location; as far as it was sent."
+
+
+class Service(create_model("SentService", __base__=Answer, **_SERVICE)):  # type: ignore[misc] # fields as sent
+    """The benefits of one service under a payor, and how they were verified."""
+
+    id: Id
+    payor_id: Id
+    created_at: Moment
+    updated_at: Moment
+    eligibility_check_status: str
+    service_type: Text
+    copay_in_network: Amount
+    verification_dates: list[str] | None
+    location_rates: list[LocationRate]
+
+
+class Subscriber(Answer):
+    """Who holds the insurance, where that is not the patient; as far as it was sent."""
+
+    first_name: Text = None
+    last_name: Text = None
+    middle_name: Text = None
+    dob: Text = None
+    insured_member_id: Text = None
+    address: Text = None
+    address2: Text = None
+    city: Text = None
+    zip: Text = None
+
+
+class PayorPatient(Answer):
+    """Whose payor this is."""
+
+    id: Id
+
+
+class Insurance(Answer):
+    """An insurance of the organization."""
+
+    id: Id
+    name: str
+
+
+class Payor(Answer):
+    """An insurance of the patient. What only the clinic's side can fill is null or its default."""
+
+    id: Id
+    created_at: Moment
+    updated_at: Moment
+    patient_id: Id
+    insurance_id: Text
+    payor_responsibility: Text
+    subscriber_id: Text
+    insured_member_id: Text
+    group_number: Text
+    group_description: Text
+    medicaid_id: Text
+    coverage_from: Text
+    coverage_to: Text
+    plan_name: Text
+    plan_type: Text
+    cob_notes: Text
+    cob_last_verified_at: Text
+    has_other_active_coverage: bool | None
+    out_of_state_benefits: bool | None
+    out_of_state_benefits_comments: Text
+    in_grace_period: bool | None
+    last_payment_date: Text
+    is_cobra_coverage: bool | None
+    deductible_apply_to_oop: bool | None
+    copay_applies_to_oop_max: bool | None
+    eligibility_check_status: str
+    eligibility_check_comment: Text
+    eligibility_check_date: Text
+    eligibility_version: int
+    individual_deductible_policy_in_network: Amount
+    individual_deductible_policy_out_network: Amount
+    individual_deductible_remaining_in_network: Amount
+    individual_deductible_remaining_out_network: Amount
+    family_deductible_policy_in_network: Amount
+    family_deductible_policy_out_network: Amount
+    family_deductible_remaining_in_network: Amount
+    family_deductible_remaining_out_network: Amount
+    individual_oop_max_policy_in_network: Amount
+    individual_oop_max_policy_out_network: Amount
+    individual_oop_max_remaining_in_network: Amount
+    individual_oop_max_remaining_out_network: Amount
+    family_oop_max_policy_in_network: Amount
+    family_oop_max_policy_out_network: Amount
+    family_oop_max_remaining_in_network: Amount
+    family_oop_max_remaining_out_network: Amount
+    benefits_related_entities: list[Members]
+    ai_summary: Text
+    ai_summary_generated_at: Text
+    patient: PayorPatient
+    insurance: Insurance | None
+    subscriber: Subscriber | None
+    services: list[Service]
+    active: bool
+    version: int
+
+
+class ExternalIdType(Answer):
+    """Whose ids these are."""
+
+    id: Id
+    name: Text
+    created_at: Moment | None
+
+
+class ExternalIdValue(Answer):
+    """The patient's id in another system."""
+
+    id: Id
+    patient_id: Id
+    value: str
+    external_id_type: ExternalIdType
+    created_at: Moment
+    updated_at: Moment
+
+
+class Patient(Answer):
+    """A patient as the ledger knows it at one version."""
+
+    id: Id
+    created_at: Moment
+    updated_at: Moment
+    first_name: Text
+    last_name: Text
+    middle_name: Text
+    phone_number: Text = Field(description="E.164.", examples=["+12125550142"])
+    additional_phone_number: Text = Field(description="E.164, with its extension: `+12125550143 x12`.")
+    email: Text
+    date_of_birth: Text = Field(description="YYYY-MM-DD.", examples=["1980-03-01"])
+    address: Text
+    address2: Text
+    city: Text
+    zip: Text
+    workflow_stage_id: Text
+    assigned_user_id: Text
+    location_id: Text
+    organization_id: Id
+    active: bool
+    version: int = Field(description="How many events the patient's history holds; also the ETag.")
+    first_communication_at: Text = Field(description="From then on the phone number is kept.")
+    custom_fields: Members
+    comments: Text
+    tags: list[Tag]
+    workflow_stage: WorkflowStage | None
+    assigned_user: AssignedUser | None
+    referrals: list[Referral]
+    payors: list[Payor]
+    external_id_values: list[ExternalIdValue]
+    gender: Text
+    state: Text
+    phone_extension: Text
+
+
+class Drop(Answer):
+    """A value that was sent and not used: where, and why."""
+
+    field: str = Field(examples=["payors.0.subscriber.dob"])
+    reason: str = Field(description="\n".join(f"`{each}`: {each.explanation}" for each in Reason))
+
+
+class Rival(Answer):
+    """Another patient who was considered."""
+
+    patient_id: Id
+    tier: Text
+    reason: str
+    evidence: dict[str, str]
+
+
+class MatchEvidence(Answer):
+    """How the patient was found, in words; never in values."""
+
+    tier: Tier | None
+    rule_version: str
+    evidence: dict[str, str] = Field(examples=[{"date_of_birth": "equal", "first_name": "nickname"}])
+    rivals: list[Rival]
+
+
+class Receipt(Answer):
+    """What this record led to in the ledger."""
+
+    request_id: str
+    position: int | None = Field(description="Of the last event; null when nothing had to be appended.")
+    events: list[str]
+    match: MatchEvidence
+
+
+class Upserted(Answer):
+    """Where the record landed."""
+
+    patient: Patient
+    matched: bool = Field(description="An existing patient was found.")
+    created: bool = Field(description="A new patient was made.")
+    match_tier: Tier | None = Field(description="Which tier found the patient; null when created.")
+    dropped_fields: list[str] = Field(description="Fields that were sent and not used.")
+    dropped: list[Drop]
+    receipt: Receipt
+
+
+class Communicated(Answer):
+    """The patient after the communication."""
+
+    patient: Patient
+
+
+class Change(Answer):
+    """One field, before and after."""
+
+    field: str
+    old: JsonValue
+    new: JsonValue
+
+
+class HistoryItem(Answer):
+    """One event of a patient's history."""
+
+    version: int = Field(description="Place in the patient's history, from 1.")
+    position: int = Field(description="Place in the ledger: gapless over all its events.")
+    event: str = Field(examples=["PhoneChanged"])
+    kind: str = Field(examples=["changed"])
+    sentence: str = Field(description="The event in words.")
+    changes: list[Change]
+    recorded_at: Moment
+    source: str
+    actor: str = Field(description="Which key, user or job.", examples=["key:k3v9q2m4x7ab"])
+    request_id: str
+    data: Members = Field(description="The event as it is stored.")
+
+
+class HistoryPage(Answer):
+    """A part of a patient's history, newest first."""
+
+    items: list[HistoryItem]
+    next: int | None = Field(description="Send it as `before` for the next page; null on the last one.")

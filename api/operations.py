@@ -1,0 +1,62 @@
+"""What is a resource, and what does it promise? What the OpenAPI document says of it beyond its docstrings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from api.settings import Settings
+from domain.errors import LedgerError
+from domain.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter in the query or a header. `schema` is its JSON Schema."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    place: str = "query"
+    example: str | int | bool | None = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is taken and what comes back. `refusals` are the errors of this operation's own."""
+
+    answer: type[BaseModel] | None
+    body: type[BaseModel] | None = None
+    parameters: tuple[Parameter, ...] = ()
+    refusals: tuple[type[LedgerError], ...] = ()
+    has_etag: bool = False
+
+
+class Resource:
+    """What answers at a route: `on_get`, `on_post`, … parse, call and answer; their docstrings are published."""
+
+    scopes: ClassVar[Mapping[str, str]] = {}
+    """Method → what the key must be allowed to do; a method that is missing here is open to everybody."""
+    operations: ClassVar[Mapping[str, Operation]] = {}
+    """Method → what it promises."""
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        self._ledger = ledger
+        self._settings = settings
+
+
+def text(name: str, description: str, *, example: str | None = None, **schema: Any) -> Parameter:
+    """Return a parameter that is text."""
+    return Parameter(name, description, {"type": "string", **schema}, example=example)
+
+
+def whole_number(name: str, description: str, *, least: int, most: int, default: int | None = None) -> Parameter:
+    """Return a parameter that is a whole number between `least` and `most`."""
+    schema: dict[str, Any] = {"type": "integer", "minimum": least, "maximum": most}
+    return Parameter(name, description, schema if default is None else {**schema, "default": default})
+
+
+def header(name: str, description: str, **schema: Any) -> Parameter:
+    """Return a parameter that is a header."""
+    return Parameter(name, description, {"type": "string", **schema}, place="header")

@@ -1,0 +1,20 @@
+"""Which routes are there? The table that registers them and that the OpenAPI document is assembled from.
+
+A resource is made of the ledger and the settings. What stands here is public and described; the panel's pages are not.
+"""
+
+from collections.abc import Mapping
+
+from api.operations import Resource
+from api.resources.communications import Communications
+from api.resources.history import History
+from api.resources.patients import PatientById
+from api.resources.upsert import UpsertPatient
+
+ROUTES: Mapping[str, type[Resource]] = {
+    "/v1/patients/upsert": UpsertPatient,
+    "/v1/patients/{patient_id}": PatientById,
+    "/v1/patients/{patient_id}/history": History,
+    "/v1/patients/{patient_id}/communications": Communications,
+}
+"""Path → resource."""

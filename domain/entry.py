@@ -119,10 +119,13 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
 """(topic, from schema_version) → the payload one schema_version later. Pure; golden entries fold through all."""
 
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+"""Dataclasses go through `vars`: orjson sorts the keys of objects, but not the fields of dataclasses."""
+
 
 def canonical(payload: Any) -> bytes:
     """Return the stored bytes: JSON, sorted keys, UTF-8, no white space."""
-    return orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(payload, default=vars, option=_CANONICAL)
 
 
 def instant(at: datetime) -> str:

@@ -1,0 +1,161 @@
+"""What does each tier of the cascade ask of the evidence, and for what reason does it refuse?
+
+Each function returns `None` where the tier is not in question, `HOLDS` where it holds, or else the reason why it
+does not, as a short word for people to read.
+"""
+
+from domain.evidence import Evidence, Identity, restates
+from domain.likeness import SLIPS
+
+HOLDS = ""
+_SAME_DAY = frozenset({"equal", "doubtful"})
+_NEAR_DAY = frozenset({"typo", "month_day_swapped"})
+
+
+def exact_demographics(evidence: Evidence) -> str | None:
+    """Judge equal first name, last name and date of birth, after folding.
+
+    - suffix: Jr and Sr on one birthday are father and son, one of them with the other's date.
+    - date_of_birth: so many have a default date that it does not outweigh other contacts.
+    - middle_name: two full middle names that differ tell namesakes apart, unless a contact says it is one person.
+    """
+    if (evidence.first_name, evidence.last_name) != ("equal", "equal"):
+        return None
+    if evidence.date_of_birth not in _SAME_DAY:
+        return "date_of_birth" if evidence.date_of_birth in _NEAR_DAY else None
+    if evidence.suffix == "different":
+        return "suffix"
+    if evidence.date_of_birth == "doubtful" and evidence.contact_disagrees:
+        return "date_of_birth"
+    if evidence.middle_name == "different" and not evidence.contact_agrees:
+        return "middle_name"
+    return HOLDS
+
+
+def close_demographics(evidence: Evidence) -> str | None:
+    """Judge names that are not equal but close, with the date of birth equal.
+
+    Given name and surname each equal, or off by something that happens to one person: nickname, initial, slip, half
+    of a compound, former name, the two swapped. At most one of the looser kinds (initial, half, former), and beside
+    it the other name equal.
+
+    - contact: a surname half or former is weak, and contacts that differ outweigh it.
+    - gender, middle_name: see `_two_people`. twins: see `_twins`.
+    """
+    first, last = evidence.first_name, evidence.last_name
+    if evidence.date_of_birth != "equal":
+        return None
+    if first == "equal" and last in {"part", "former"}:
+        held_against = "contact" if evidence.contact_disagrees else HOLDS
+    elif (first, last) in {("equal", "typo"), ("swapped", "swapped")}:
+        held_against = HOLDS
+    elif last == "equal" and first in {"nickname", "spelling", "initial", "part", "former", *SLIPS}:
+        held_against = _two_people(evidence) or _twins(evidence)
+    elif last == "typo" and first in {"nickname", "typo", "misspelt"}:
+        held_against = _two_people(evidence)
+    elif last == "equal" and first == "alike":
+        return "first_name"
+    else:
+        return None
+    return "suffix" if evidence.suffix == "different" else held_against
+
+
+def shared_contact(word: str, evidence: Evidence, record: Identity, patient: Identity) -> str | None:
+    """Judge a fuzzy name beside an equal phone number or email address; `word` says how the contact relates.
+
+    A family shares its contacts and its surname, so the given name decides, and what else is known may refuse:
+
+    - shared_contact: too many different people hold it, unless the record says just what is known of one of them.
+    - date_of_birth: known on both sides and different by more than a typo.
+    - suffix, gender, middle_name, twins, external_id: see the functions below.
+    - first_name, last_name: too far apart for what else is known.
+    """
+    if word not in {"equal", "additional", "shared"}:
+        return None
+    if restates(record, patient):
+        return HOLDS
+    if evidence.date_of_birth == "different":
+        refusal = "date_of_birth"
+    elif evidence.suffix == "different":
+        refusal = "suffix"
+    elif "placeholder" in (evidence.first_name, evidence.last_name):
+        refusal = "placeholder_name"
+    elif evidence.date_of_birth == "equal":
+        refusal = _name_with_birth_date(evidence)
+    elif evidence.date_of_birth in _NEAR_DAY:
+        refusal = _name_with_near_birth_date(evidence)
+    else:
+        refusal = _name_alone(evidence) if word != "additional" else "additional_phone"
+    return "shared_contact" if refusal == HOLDS and word == "shared" else refusal
+
+
+def _name_with_birth_date(evidence: Evidence) -> str:
+    """Judge the name where contact and date of birth are the same: only a twin could be meant.
+
+    With an equal given name the surname may be another one: a marriage, an added half, none given. Without it,
+    the surname must be equal, off by a typo or alike (or missing on both sides).
+    """
+    first, last = evidence.first_name, evidence.last_name
+    if first in {"equal", "swapped"}:
+        return HOLDS
+    if first not in {"nickname", "spelling", "initial", "part", "former", *SLIPS}:
+        return "first_name"
+    if last not in {"equal", "typo", "similar", ""} or (last != "equal" and first in {"initial", "part", "former"}):
+        return "last_name"
+    return _two_people(evidence) or _twins(evidence)
+
+
+def _name_with_near_birth_date(evidence: Evidence) -> str:
+    """Judge the name where the date of birth may have a typo: there is no room for doubt in both.
+
+    Twins born around midnight have dates one digit apart, so the given name must be equal or a nickname.
+    """
+    first, last = evidence.first_name, evidence.last_name
+    if first not in {"equal", "nickname"}:
+        return "first_name"
+    if last not in {"equal", "typo"} or (first, last) == ("nickname", "typo"):
+        return "last_name"
+    return _two_people(evidence)
+
+
+def _name_alone(evidence: Evidence) -> str:
+    """Judge the name where a date of birth is missing: parents and children live on one phone.
+
+    One of the names must be equal. A suffix on one side only, another sex or another middle name is then
+    another member of the family; so is another id of the same type, unless the names are equal.
+    """
+    first, last = evidence.first_name, evidence.last_name
+    if first not in {"equal", "nickname", *SLIPS}:
+        return "first_name"
+    if last not in {"equal", "typo", "similar"} or "equal" not in (first, last):
+        return "last_name"
+    if evidence.suffix == "one_sided":
+        return "suffix"
+    if evidence.external_id == "different" and (first, last) != ("equal", "equal"):
+        return "external_id"
+    return "gender" if evidence.gender == "different" else _middle_differs(evidence) or _two_people(evidence)
+
+
+def _two_people(evidence: Evidence) -> str:
+    """Return what says that two given names, close but not equal, are two people's: another sex, another middle name.
+
+    Where only the last vowel differs, the sex must be known and the same.
+    """
+    if evidence.first_name == "equal":
+        return HOLDS
+    if evidence.gender == "different" or (evidence.first_name == "ending" and evidence.gender != "equal"):
+        return "gender"
+    return _middle_differs(evidence)
+
+
+def _middle_differs(evidence: Evidence) -> str:
+    return "middle_name" if evidence.middle_name == "different" else HOLDS
+
+
+def _twins(evidence: Evidence) -> str:
+    """Return whether these may be twins: same date of birth, same surname and a contact in common.
+
+    Then the given name must be equal, a nickname, or a slip that makes a non-word. An initial may be either's, and
+    names that are each other's spelling (Jon, John) are what some parents choose.
+    """
+    return "twins" if evidence.contact_agrees and evidence.first_name in {"initial", "spelling"} else HOLDS

@@ -1,0 +1,140 @@
+"""Who answers requests? Granian with its worker processes: started, awaited, stopped; none outlives the other.
+
+`python -m scripts.workers` is granian itself; `Workers` runs it as a child. The environment says where it listens
+and which database it uses.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from types import TracebackType
+from typing import Self
+from urllib.error import URLError
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from api.app import App, get_app
+from api.settings import Settings, read_settings
+from domain.errors import LedgerUnavailable
+from scripts.embedded import launch
+
+START = 60
+"""Seconds until a worker must answer."""
+
+DRAIN = 30
+"""Seconds that requests in flight get to finish."""
+
+THREADS = 32
+"""Threads of a worker. Requests that wait together share a transaction, so more wait than work."""
+
+
+class WorkersEnded(LedgerUnavailable):
+    """The workers ended by themselves; the lines above say why."""
+
+
+class Workers:
+    """Granian and its workers on this database, answering while the `with` block runs."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self._settings = settings
+        self._database_url = database_url
+
+    def __enter__(self) -> Self:
+        launcher = [sys.executable, "-I", "-S", launch.__file__]
+        who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid()]
+        self._process = subprocess.Popen(
+            [*launcher, *map(str, who), sys.executable, "-m", "scripts.workers"],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches us alone, and we stop it in order
+        )
+        try:
+            self._await_answer()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def check(self, seconds: float) -> None:
+        """Return after so many seconds; WorkersEnded when granian has ended before."""
+        try:
+            self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return
+        raise WorkersEnded
+
+    def stop(self) -> None:
+        """Let requests in flight finish, for DRAIN seconds at most, and end every process."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=DRAIN + 5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=10)
+
+    def _environment(self) -> dict[str, str]:
+        settings = self._settings
+        return {
+            **os.environ,
+            "LEDGER_DATABASE_URL": self._database_url,
+            "LEDGER_HOST": settings.host,
+            "LEDGER_PORT": str(settings.port),
+            "LEDGER_WORKERS": str(settings.workers),
+        }
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline:
+            self.check(0.05)
+            try:
+                with urllib.request.urlopen(f"{base_url(self._settings)}/livez", timeout=5) as answer:  # noqa: S310 - http
+                    json.load(answer)
+                    return
+            except (URLError, TimeoutError, ConnectionError):
+                continue
+        raise WorkersEnded
+
+
+def base_url(settings: Settings) -> str:
+    """Return the URL that reaches the service from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def load() -> App:
+    """Return the application, in a worker process, which is told to stop when granian is killed."""
+    ctypes.CDLL(None).prctl(launch.PR_SET_PDEATHSIG, signal.SIGTERM)
+    return get_app()
+
+
+def main() -> None:
+    """Be granian, until a signal ends it."""
+    settings = read_settings()
+    Granian(
+        "api.app:get_app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=THREADS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=DRAIN,
+        websockets=False,
+        log_level=LogLevels.error,
+    ).serve(target_loader=load, wrap_loader=False)
+
+
+if __name__ == "__main__":
+    main()

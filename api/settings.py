@@ -22,7 +22,7 @@ class BadSetting(LedgerError):
 class Settings(BaseSettings):
     """Every setting with its default."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
     database_url: str | None = Field(None, description="Any PostgreSQL ≥ 15; without it the embedded one is used.")
     data_dir: Path | None = Field(None, description="Where the embedded PostgreSQL and demo.json live.")

@@ -10,7 +10,7 @@ import pytest
 
 from domain.proofs import consistency_proof
 from scripts import verify_export
-from tests.domain.small_ledger import ANN, BEN, KEY, SmallLedger, small_ledger
+from tests.domain.small_ledger import ANN, BEN, KEY, ORGANIZATION, SmallLedger, small_ledger
 from tests.scripts.verify_export.auditor import findings, proven
 
 PROGRAM = Path(verify_export.__file__)
@@ -22,6 +22,7 @@ def test_a_true_export_is_proven(verify):
     assert (code, proven(printed), findings(printed)) == (0, "ACD", [])
     assert "B  NOT ASKED" in printed
     assert "Each of the 5 events" in printed
+    assert f"stream {ANN} of organization {ORGANIZATION}" in printed
 
 
 @pytest.mark.parametrize("size", range(1, 11))
@@ -100,6 +101,13 @@ def test_it_runs_alone_from_anywhere(tmp_path):
             [sys.executable, "-I", program, *arguments], cwd=tmp_path, capture_output=True, timeout=60, check=False
         )
         assert ran.returncode == code
+
+
+def test_it_says_when_cryptography_is_missing(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", PROGRAM, GOLDEN], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (2, b"This needs the Python package cryptography.\n")
 
 
 def test_it_uses_nothing_but_the_standard_library_and_cryptography():

@@ -7,7 +7,7 @@ import orjson
 from falcon import Request
 from pydantic import BaseModel, ValidationError
 
-from domain.errors import BadParameter, LedgerError
+from domain.errors import LedgerError
 
 MAX_DEPTH = 64
 
@@ -37,6 +37,10 @@ class TooDeep(LedgerError):
 
 class NulCharacter(LedgerError):
     """The body contains the character NUL, which no text can hold."""
+
+
+class UnusableMember(LedgerError):
+    """A member of the body is missing or has a form that cannot be used."""
 
 
 class Encoded(LedgerError):
@@ -80,11 +84,12 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def read_model(req: Request, limit: int, model: type[Model]) -> Model:
-    """Return the body as this model. BadParameter names the first member that does not fit."""
+    """Return the body as this model. UnusableMember names those that do not fit."""
     try:
         return model.model_validate(parse_object(read_bytes(req, limit)))
     except ValidationError as error:
-        raise BadParameter(parameter=str(error.errors(include_input=False)[0]["loc"][0])) from None
+        members = dict.fromkeys(str(each["loc"][0]) for each in error.errors(include_input=False, include_url=False))
+        raise UnusableMember(members=[*members]) from None
 
 
 def _depth(body: bytes) -> int:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from falcon import Request
 
+from api.bodies import UnusableMember
 from api.operations import Parameter, whole_number
 from domain.errors import BadParameter, UnknownPatient
 from domain.ledger import Caller
@@ -72,8 +73,8 @@ def in_utc(at: datetime) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def in_the_past(at: datetime, name: str) -> datetime:
-    """Return the instant in UTC; BadParameter before 1900 or in the future, a minute of clock skew allowed."""
+def in_the_past(at: datetime, member: str) -> datetime:
+    """Return the instant in UTC; UnusableMember before 1901 or in the future, a minute of clock skew allowed."""
     if at.year < 1901 or at.year > 9998 or in_utc(at) > datetime.now(UTC) + timedelta(minutes=1):
-        raise BadParameter(parameter=name)
+        raise UnusableMember(members=[member])
     return in_utc(at)

@@ -1,6 +1,7 @@
 """What does an error look like? RFC 9457 problem details: one table from errors to answers, and nowhere else.
 
-A problem names fields and rules, never values. `type` is a path of this service that explains the error.
+A problem names fields and rules, never values. `type` is a path of this service where a page explains the error
+(`api.resources.problem_pages`).
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from falcon import Request, Response
 
 from api import bodies, keys
 from domain import errors
+from domain.dropped import Reason
 from domain.group_commit import TooManyWaiting
 
 log = structlog.get_logger()
@@ -22,92 +24,137 @@ MEDIA_PROBLEM_JSON = "application/problem+json"
 
 
 class Problem(NamedTuple):
-    """How one kind of error is answered. `retry_after` in seconds."""
+    """How one kind of error is answered, and what a client does about it. `retry_after` in seconds."""
 
     status: HTTPStatus
     slug: str
     title: str
+    remedy: str
     retry_after: int | None = None
 
 
+_AGAIN = "Send the same request again after the time in Retry-After; it is applied once."
+_SIGN_IN = "Send the key as issued in X-API-Key. When it is lost, expired or revoked, ask the clinic for another."
+
 PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
-    bodies.BodyTooLarge: Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", "Body too large"),
-    bodies.NotJSON: Problem(HTTPStatus.BAD_REQUEST, "not-json", "Body is not JSON"),
-    bodies.NotAnObject: Problem(HTTPStatus.BAD_REQUEST, "not-an-object", "Body is not an object"),
-    bodies.TooDeep: Problem(HTTPStatus.BAD_REQUEST, "too-deep", "Body nested too deeply"),
-    bodies.NulCharacter: Problem(HTTPStatus.BAD_REQUEST, "nul-character", "NUL in the body"),
-    bodies.Encoded: Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoded", "Body is compressed"),
-    keys.NotAuthenticated: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key"),
-    keys.NotAllowed: Problem(HTTPStatus.FORBIDDEN, "not-allowed", "Scope missing"),
-    errors.TooLittleToIdentify: Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "too-little-to-identify", "Too little to identify a patient"
+    bodies.BodyTooLarge: Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body-too-large",
+        "Body too large",
+        "Keep the body below `limit_bytes`; documents belong elsewhere, with their id in the record.",
     ),
-    errors.BadParameter: Problem(HTTPStatus.BAD_REQUEST, "bad-parameter", "Parameter cannot be used"),
-    errors.UnknownPatient: Problem(HTTPStatus.NOT_FOUND, "unknown-patient", "No such patient"),
-    errors.UnknownOrganization: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key"),
-    TooManyWaiting: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-waiting", "Too busy", 1),
-    errors.OutcomeUnknown: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "outcome-unknown", "Outcome unknown", 1),
-    errors.LedgerUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Database away", 2),
+    bodies.NotJSON: Problem(
+        HTTPStatus.BAD_REQUEST, "not-json", "Body is not JSON", "Send one JSON object, encoded in UTF-8."
+    ),
+    bodies.NotAnObject: Problem(
+        HTTPStatus.BAD_REQUEST, "not-an-object", "Body is not an object", "Send one JSON object: `{…}`."
+    ),
+    bodies.TooDeep: Problem(
+        HTTPStatus.BAD_REQUEST, "too-deep", "Body nested too deeply", "Records nest five levels; 64 are read."
+    ),
+    bodies.NulCharacter: Problem(
+        HTTPStatus.BAD_REQUEST, "nul-character", "NUL in the body", "Remove `\\u0000` from texts and names."
+    ),
+    bodies.Encoded: Problem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoded", "Body is compressed", "Send the body without Content-Encoding."
+    ),
+    bodies.UnusableMember: Problem(
+        HTTPStatus.BAD_REQUEST, "unusable-member", "Member cannot be used", "Correct the members named in `errors`."
+    ),
+    keys.NotAuthenticated: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key", _SIGN_IN),
+    keys.NotAllowed: Problem(
+        HTTPStatus.FORBIDDEN, "not-allowed", "Scope missing", "Ask the clinic for a key with the scope in `scope`."
+    ),
+    errors.TooLittleToIdentify: Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "too-little-to-identify",
+        "Too little to identify a patient",
+        "Send a phone, or first name, last name and date of birth, or the external id of a known patient. What was"
+        " sent and could not be used stands in `dropped_fields`, and why in `errors`. Nothing was stored.",
+    ),
+    errors.BadParameter: Problem(
+        HTTPStatus.BAD_REQUEST, "bad-parameter", "Parameter cannot be used", "Correct the parameter in `parameter`."
+    ),
+    errors.UnknownPatient: Problem(
+        HTTPStatus.NOT_FOUND,
+        "unknown-patient",
+        "No such patient",
+        "Use the `id` of an earlier answer, with a key of the same organization.",
+    ),
+    errors.UnknownOrganization: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key", _SIGN_IN),
+    TooManyWaiting: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-waiting", "Too busy", _AGAIN, 1),
+    errors.OutcomeUnknown: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "outcome-unknown", "Outcome unknown", _AGAIN, 1),
+    errors.LedgerUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Database away", _AGAIN, 2),
 }
 """Error → answer; the first class of the error's ancestry that stands here counts."""
 
+BUG = Problem(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal-error",
+    "Internal error",
+    "Tell us the `request_id`; the log knows the place.",
+)
+BUG_DETAIL = "The ledger failed on this request; nothing of it was stored."
 
-def problem_of(error: errors.LedgerError) -> Problem:
-    """Return how this error is answered."""
-    for cls in type(error).__mro__:
-        if cls in PROBLEMS:
-            return PROBLEMS[cls]
-    raise error
-
-
-def details(error: errors.LedgerError, request_id: str) -> dict[str, Any]:
-    """Return the body of the problem: what was wrong, where, and what to do."""
-    problem = problem_of(error)
-    body: dict[str, Any] = {
-        "type": f"/problems/{problem.slug}",
-        "title": problem.title,
-        "status": problem.status.value,
-        "detail": type(error).__doc__,
-        "request_id": request_id,
-    }
-    dropped = error.details.get("dropped")
-    if dropped is not None:
-        body["dropped_fields"] = list(dict.fromkeys(each.field for each in dropped))
-        body["dropped"] = [{"field": each.field, "reason": each.reason} for each in dropped]
-    for name in ("parameter", "scope", "limit_bytes"):
-        if name in error.details:
-            body[name] = error.details[name]
-    return body
+REFUSED_BY_FRAMEWORK: Mapping[int, Problem] = {
+    404: Problem(HTTPStatus.NOT_FOUND, "not-found", "No such route", "`/openapi.json` lists the routes."),
+    405: Problem(
+        HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", "Use a method listed in `Allow`."
+    ),
+    400: Problem(
+        HTTPStatus.BAD_REQUEST, "bad-request", "Bad request", "Correct the request line or the header that is at fault."
+    ),
+}
+"""Status → answer to what never reaches a resource; every other status is answered like 400."""
 
 
-def answer_ledger_error(req: Request, resp: Response, error: errors.LedgerError, _params: object) -> None:
+def catalogue() -> dict[str, tuple[Problem, str]]:
+    """Return slug → (problem, what it says in `detail`), each once."""
+    listed = {problem.slug: (problem, error.__doc__ or "") for error, problem in reversed([*PROBLEMS.items()])}
+    own = {problem.slug: (problem, problem.status.description) for problem in REFUSED_BY_FRAMEWORK.values()}
+    return dict(sorted({**listed, **own, BUG.slug: (BUG, BUG_DETAIL)}.items()))
+
+
+def problem_of(error_type: type[errors.LedgerError]) -> Problem | None:
+    """Return how this kind of error is answered; `None` for one that no request should meet."""
+    return next((PROBLEMS[cls] for cls in error_type.__mro__ if cls in PROBLEMS), None)
+
+
+def answer_ledger_error(req: Request, resp: Response, error: errors.LedgerError, params: object) -> None:
     """Answer an error of the ledger."""
-    problem = problem_of(error)
-    resp.status = problem.status
-    resp.content_type = MEDIA_PROBLEM_JSON
-    resp.data = orjson.dumps(details(error, req.context.request_id))
-    if problem.retry_after is not None:
-        resp.set_header("Retry-After", str(problem.retry_after))
+    problem = problem_of(type(error))
+    if problem is None:
+        answer_bug(req, resp, error, params)
+        return
+    _answer(req, resp, problem, type(error).__doc__ or "", **_particulars(error))
     if problem.status is HTTPStatus.UNAUTHORIZED:
         resp.set_header("WWW-Authenticate", 'ApiKey header="X-API-Key"')
 
 
+def _particulars(error: errors.LedgerError) -> dict[str, Any]:
+    """Return what this error tells besides its kind: names of fields and rules, no values."""
+    told: dict[str, Any] = {
+        name: error.details[name] for name in ("parameter", "scope", "limit_bytes") if name in error.details
+    }
+    if "members" in error.details:
+        told["errors"] = [{"pointer": f"#/{member}"} for member in error.details["members"]]
+    if "dropped" in error.details:
+        drops = error.details["dropped"]
+        told["dropped_fields"] = list(dict.fromkeys(drop.field for drop in drops))
+        told["dropped"] = [{"field": drop.field, "reason": drop.reason} for drop in drops]
+        told["errors"] = [
+            {"pointer": f"#/{drop.field.replace('.', '/')}", "detail": Reason[drop.reason.upper()].explanation}
+            for drop in drops
+        ]
+    return told
+
+
 def answer_http_error(req: Request, resp: Response, error: falcon.HTTPError, _params: object) -> None:
     """Answer what the framework refuses (no such route, method not allowed, …)."""
-    resp.status = error.status
     for name, value in dict(error.headers or {}).items():
         resp.set_header(name, value)
-    resp.content_type = MEDIA_PROBLEM_JSON
-    status = HTTPStatus(error.status_code)
-    resp.data = orjson.dumps(
-        {
-            "type": f"/problems/{status.phrase.lower().replace(' ', '-')}",
-            "title": status.phrase,
-            "status": status.value,
-            "detail": status.description or status.phrase,
-            "request_id": getattr(req.context, "request_id", ""),
-        }
-    )
+    problem = REFUSED_BY_FRAMEWORK.get(error.status_code, REFUSED_BY_FRAMEWORK[400])
+    _answer(req, resp, problem, problem.status.description)
 
 
 def answer_bug(req: Request, resp: Response, error: Exception, _params: object) -> None:
@@ -116,15 +163,21 @@ def answer_bug(req: Request, resp: Response, error: Exception, _params: object) 
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = "" if trace is None else f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
-    log.error("bug", error=type(error).__name__, place=place, request_id=req.context.request_id)
-    resp.status = HTTPStatus.INTERNAL_SERVER_ERROR
+    log.error("bug", error=type(error).__name__, place=place, request_id=req.context.get("request_id"))
+    _answer(req, resp, BUG, BUG_DETAIL)
+
+
+def _answer(req: Request, resp: Response, problem: Problem, detail: str, **particulars: Any) -> None:
+    resp.status = problem.status
     resp.content_type = MEDIA_PROBLEM_JSON
-    resp.data = orjson.dumps(
-        {
-            "type": "/problems/internal-error",
-            "title": "Internal error",
-            "status": 500,
-            "detail": "The ledger failed on this request; nothing of it was stored. Tell us the request id.",
-            "request_id": req.context.request_id,
-        }
-    )
+    body = {
+        "type": f"/problems/{problem.slug}",
+        "title": problem.title,
+        "status": problem.status.value,
+        "detail": detail,
+        "request_id": req.context.get("request_id", ""),
+        **particulars,
+    }
+    resp.data = orjson.dumps(body)
+    if problem.retry_after is not None:
+        resp.set_header("Retry-After", str(problem.retry_after))

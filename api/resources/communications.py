@@ -8,11 +8,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime
 
 from api import parameters
 from api.answers import Communicated
-from api.bodies import UNREADABLE, read_model
+from api.bodies import UNREADABLE, UnusableMember, read_model
 from api.operations import Operation, Resource
 from domain.commands import RecordCommunication
 from domain.entry import instant
-from domain.errors import BadParameter, UnknownPatient
+from domain.errors import UnknownPatient
 from projections.resource import patient_resource
 
 
@@ -33,7 +33,9 @@ class Communications(Resource):
 
     scopes: ClassVar = {"POST": "patients:write"}
     operations: ClassVar = {
-        "POST": Operation(body=Communication, answer=Communicated, refusals=(*UNREADABLE, BadParameter, UnknownPatient))
+        "POST": Operation(
+            body=Communication, answer=Communicated, refusals=(*UNREADABLE, UnusableMember, UnknownPatient)
+        )
     }
 
     def on_post(self, req: Request, resp: Response, patient_id: str) -> None:

@@ -38,8 +38,9 @@ class History(Resource):
         """Answer a page. `?before=` is the cursor (a version); `kind`, `event`, `field` and `source` filter."""
         organization_id = req.context.principal.organization_id
         stream_id = parameters.patient_id(patient_id)
+        kind = parameters.choice(req, "kind", KINDS)
         wanted = Filter(
-            kind=parameters.choice(req, "kind", KINDS),
+            kinds=() if kind is None else (kind,),
             event=req.get_param("event"),
             field=req.get_param("field"),
             source=parameters.choice(req, "source", SOURCES),

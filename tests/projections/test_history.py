@@ -1,0 +1,209 @@
+"""Does the History say what happened, in words that need no explanation?"""
+
+import pytest
+
+from domain import events
+from domain.entry import Envelope, ErasedEvent, UnknownEvent
+from domain.organization import ApiKey, Organization
+from domain.organization import evolve as evolve_organization
+from domain.patient import evolve as evolve_patient
+from projections.history import KINDS, SENTENCES, Teller, tell
+from projections.wording import Display
+
+MRN, STAGE, INSURANCE = "type-mrn", "stage-2", "insurance-1"
+LOCK = events.FirstCommunicationRecorded(channel="sms", direction="outbound", occurred_at="2024-05-04T14:00:00Z")
+CLINIC = Organization(
+    id="clinic",
+    name="Riverside",
+    created_at="2024-01-01T00:00:00Z",
+    external_id_types={MRN: {"id": MRN, "name": "MRN"}},
+    workflow_stages={STAGE: {"id": STAGE, "name": "Scheduled"}},
+    insurances={INSURANCE: {"id": INSURANCE, "name": "Aetna"}},
+    api_keys={
+        "k1": ApiKey(
+            id="k1", name="Acme", secret_hash="", last_four="x4Yz", scopes=(), issued_at="2024-01-01T00:00:00Z"
+        )
+    },
+)
+TELLER = Teller(CLINIC, sender="Acme", lock=LOCK)
+
+PATIENT_EXAMPLES = [
+    (
+        events.PatientCreated(
+            facts={
+                "first_name": "Ann",
+                "last_name": "Lopez",
+                "date_of_birth": "1980-03-01",
+                "phone_number": "+12125550142",
+            }
+        ),
+        "New patient: Ann Lopez, born 1 Mar 1980, phone (212) 555-0142. Nobody on file matched.",
+    ),
+    (
+        events.PatientMatched(
+            tier="demographics",
+            rule_version="1",
+            evidence={"first_name": "nickname", "phone": "different", "date_of_birth": "equal"},
+            rivals=[{"patient_id": "p2", "tier": "demographics", "reason": "less_evidence", "evidence": {}}],
+        ),
+        (
+            "Recognised by name and date of birth: first name is a short form, same date of birth, different phone. "
+            "One other patient was considered: patient p2 (less evidence)."
+        ),
+    ),
+    (
+        events.PossibleDuplicateFlagged(other_id="p2", reason="several_fit", evidence={"phone": "equal"}),
+        "Possible duplicate of patient p2: several fit (same phone).",
+    ),
+    (
+        events.OverlaySuspected(
+            evidence={"last_name": "different"},
+            held={"first_name": "Ann", "last_name": "Lopez"},
+            offered={"first_name": "Ann", "last_name": "Weber"},
+            other_id="p3",
+        ),
+        (
+            "Possible mix-up: a record with this patient's external id describes somebody else (other last name); "
+            "it fits patient p3."
+        ),
+    ),
+    (events.FirstNameChanged(old="Ann", new="Anna"), "First name changed: Ann → Anna."),
+    (events.MiddleNameChanged(old=None, new="Marie"), "Middle name set: Marie."),
+    (events.LastNameChanged(old="Lopez", new="Garcia"), "Last name changed: Lopez → Garcia."),
+    (
+        events.DateOfBirthChanged(old="1980-03-01", new="1980-01-03"),
+        "Date of birth changed: 1 Mar 1980 → 3 Jan 1980.",
+    ),
+    (events.GenderChanged(old=None, new="female"), "Gender set: female."),
+    (events.PhoneExtensionChanged(old="12", new="13"), "Phone extension changed: 12 → 13."),
+    (events.AdditionalPhoneChanged(old=None, new="+442079460958"), "Additional phone set: +44 20 7946 0958."),
+    (events.EmailChanged(old="a@x.org", new="b@x.org"), "Email changed: a@x.org → b@x.org."),
+    (events.CommentsChanged(old=None, new="Mornings."), "Comments set: Mornings."),
+    (events.WorkflowStageChanged(old="gone", new=STAGE), "Workflow stage changed: gone → Scheduled."),
+    (events.AssignedUserChanged(old=None, new="u1"), "Assigned user set: u1."),
+    (events.LocationChanged(old=None, new="l1"), "Location set: l1."),
+    (
+        events.PhoneChanged(old="+12125550142", new="+12125550143", extension="7"),
+        "Phone changed: (212) 555-0142 → (212) 555-0143 x7.",
+    ),
+    (
+        events.PhoneLockRespected(kept="+12125550142", offered="+12125550143"),
+        "Phone kept: Acme sent (212) 555-0143; (212) 555-0142 has been locked since the first text on 4 May 2024.",
+    ),
+    (
+        events.AddressChanged(
+            old={"address": "12 Main St", "city": None}, new={"address": "5 Oak Ave", "city": "Troy"}
+        ),
+        "Address changed: 12 Main St → 5 Oak Ave, Troy.",
+    ),
+    (events.TagsReplaced(old=["new", "vip"], new=["vip", "spanish"]), "Tags: added spanish; removed new."),
+    (
+        events.CustomFieldSet(name="preferred_language", old=None, new={"spoken": "es", "written": ["es", "en"]}),
+        "“preferred_language” set: spoken: es; written: es, en.",
+    ),
+    (
+        events.FieldDropped(field="payors.0.subscriber.dob", reason="impossible_date", offered="31/02/1980"),
+        (
+            "Insurance 1, subscriber, date of birth ignored: Acme sent “31/02/1980”. The calendar has no such day, or the "
+            "day no such time."
+        ),
+    ),
+    (events.ExternalIdAssigned(type_id=MRN, value="A-1001"), "MRN assigned: A-1001."),
+    (events.ExternalIdReplaced(type_id=MRN, old="A-1001", new="A-2002"), "MRN replaced: A-1001 → A-2002."),
+    (
+        events.ReferralAdded(referral_id="r1", referral={"physician_name": "Dr. Ruiz", "physician_group": "Hudson"}),
+        "Referral added: Dr. Ruiz, Hudson.",
+    ),
+    (
+        events.PayorAdded(payor_id="p1", payor={"insurance_id": INSURANCE, "plan_name": "Choice"}),
+        "Insurance added: Aetna, Choice.",
+    ),
+    (
+        events.PayorChanged(
+            payor_id="p1",
+            old={"plan_name": "Choice", "insured_member_id": None},
+            new={"plan_name": "Choice Plus", "insured_member_id": "X1"},
+        ),
+        "Insurance changed: plan name Choice → Choice Plus; member id X1.",
+    ),
+    (LOCK, "First text to the patient, on 4 May 2024. From now on partners cannot overwrite the phone."),
+]
+ORGANIZATION_EXAMPLES = [
+    (events.OrganizationCreated(name="Riverside"), "Organization Riverside created."),
+    (events.ExternalIdTypeAdded(item_id="i", name="MRN"), "External id type added: MRN."),
+    (events.LocationAdded(item_id="i", name="Main Street"), "Location added: Main Street."),
+    (events.UserAdded(item_id="i", name="Dana", details={"email": "d@x.org"}), "User added: Dana."),
+    (events.WorkflowStageAdded(item_id="i", name="Intake"), "Workflow stage added: Intake."),
+    (events.InsuranceAdded(item_id="i", name="Aetna"), "Insurance added: Aetna."),
+    (events.SettingChanged(setting="region", old="US", new="CA"), "Setting region changed: US → CA."),
+    (
+        events.ApiKeyIssued(key_id="k9", name="Beta", secret_hash="", last_four="9zZz", scopes=["patients:read"]),
+        "API key “Beta” issued, ending in 9zZz. It may: patients:read.",
+    ),
+    (
+        events.ApiKeyRotated(key_id="k1", successor_id="k9", expires_at="2024-05-04T14:02:00Z"),
+        "API key “Acme” has a successor and is refused from 4 May 2024, 14:02 on.",
+    ),
+    (events.ApiKeyRevoked(key_id="k1"), "API key “Acme” revoked."),
+]
+STAND_INS = [
+    (ErasedEvent(topic="PhoneChanged"), "Content erased by order. This was “phone changed”."),
+    (UnknownEvent(topic="PetAdopted", payload={}), "PetAdopted: written by a newer version of this program."),
+]
+EXAMPLES = PATIENT_EXAMPLES + ORGANIZATION_EXAMPLES + STAND_INS
+TELLS_ONLY = {events.PatientMatched, events.OrganizationCreated}
+"""These say how something came about and leave the rest of the state as it was."""
+
+ENVELOPE = Envelope("clinic", "01890a5d-ac96-774b-bcce-b302099a8057", "2024-06-01T00:00:00.000000Z", "api")
+
+
+def _name(value: object) -> str:
+    return type(value).__name__ if isinstance(value, events.Event) else ""
+
+
+@pytest.mark.parametrize(("event", "sentence"), EXAMPLES, ids=_name)
+def test_an_event_is_told_in_one_plain_sentence(event, sentence):
+    told = tell(event, TELLER)
+    assert told.sentence == sentence
+    assert told.kind in KINDS
+
+
+def test_every_event_that_can_be_stored_has_a_sentence():
+    assert set(SENTENCES) >= set(events.EVENTS.values())
+
+
+@pytest.mark.parametrize(("event", "_sentence"), PATIENT_EXAMPLES, ids=_name)
+def test_every_event_of_a_patient_has_a_meaning(event, _sentence):
+    facts = {"first_name": "Ann", "last_name": "Lopez", "phone_number": "+12125550142", "workflow_stage_id": "gone"}
+    state = evolve_patient(None, events.PatientCreated(facts=facts), ENVELOPE)
+    state = evolve_patient(state, events.ExternalIdAssigned(type_id=MRN, value="A-0001"), ENVELOPE)
+    state = evolve_patient(state, events.PayorAdded(payor_id="p1", payor={}), ENVELOPE)
+    first = isinstance(event, events.PatientCreated)
+    after = evolve_patient(None if first else state, event, ENVELOPE)
+    changed = {name for name in vars(after) if getattr(after, name) != getattr(state, name)}
+    assert changed - {"version"} or type(event) in TELLS_ONLY
+
+
+@pytest.mark.parametrize(("event", "_sentence"), ORGANIZATION_EXAMPLES, ids=_name)
+def test_every_event_of_an_organization_has_a_meaning(event, _sentence):
+    first = isinstance(event, events.OrganizationCreated)
+    after = evolve_organization(None if first else CLINIC, event, ENVELOPE)
+    changed = {name for name in vars(after) if getattr(after, name) != getattr(CLINIC, name)}
+    assert changed - {"version"} or type(event) in TELLS_ONLY
+
+
+@pytest.mark.parametrize(("event", "_sentence"), PATIENT_EXAMPLES, ids=_name)
+def test_a_masked_sentence_gives_no_value_of_the_patient_away(event, _sentence):
+    said = tell(event, TELLER).say(Display(masked=True))
+    for secret in ("Lopez", "Garcia", "555-01", "7946", "1 Mar", "3 Jan", "x.org", "Main", "Oak", "spanish", "spoken",
+                   "31/02", "A-1001", "A-2002", "Ruiz", "Choice", "Aetna", "Mornings", "female"):  # fmt: skip
+        assert secret not in said
+
+
+def test_an_entry_that_changes_a_part_concerns_the_whole():
+    told = tell(events.AddressChanged(old={"city": None}, new={"city": "Troy"}), TELLER)
+    assert told.concerns("address")
+    assert told.concerns("city")
+    assert not told.concerns("zip")
+    assert tell(events.ExternalIdAssigned(type_id=MRN, value="A-1"), TELLER).concerns("external_id", MRN)
+    assert not tell(events.ExternalIdAssigned(type_id=MRN, value="A-1"), TELLER).concerns("external_id", "other")

@@ -45,6 +45,6 @@ class Communications(Resource):
         command = RecordCommunication(channel=told.channel, direction=told.direction, occurred_at=instant(occurred_at))
         caller = parameters.caller(req)
         patient = self._ledger.record_communication(parameters.patient_id(patient_id), command, caller)
-        organization = self._ledger.organization(caller.organization_id)
+        organization = self._ledger.current_organization(caller.organization_id)
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps({"patient": patient_resource(patient, organization)})

@@ -47,7 +47,7 @@ class History(Resource):
         )
         before = parameters.number(req, "before", 0, least=1, most=10**17) or None
         limit = parameters.limit(req)
-        organization = self._ledger.organization(organization_id)
+        organization = self._ledger.current_organization(organization_id)
         entries, following = history_page(self._ledger, organization_id, stream_id, wanted, before, limit)
         if entries is None:
             raise UnknownPatient

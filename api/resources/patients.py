@@ -37,7 +37,7 @@ class PatientById(Resource):
             resp.status = HTTP_304
             return
         resp.content_type = MEDIA_JSON
-        resource = patient_resource(patient, self._ledger.organization(organization_id))
+        resource = patient_resource(patient, self._ledger.current_organization(organization_id))
         resp.data = orjson.dumps(resource)
 
     def _patient(self, organization_id: str, patient_id: str, as_of: str | None) -> Patient:

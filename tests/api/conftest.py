@@ -1,4 +1,7 @@
-"""The service in this process, on a real database: a clinic, and a partner who holds its key."""
+"""The service in this process, on a real database: a clinic for each test, and a partner who holds its key.
+
+The database is shared by the tests of a file: each has an organization of its own, and tenants do not meet.
+"""
 
 from collections.abc import Iterator
 
@@ -10,12 +13,13 @@ from api.bootstrap import build_ledger
 from api.settings import Settings
 from domain.ledger import Ledger
 from tests.api.clinic import Clinic, Partner, found_clinic
+from tests.conftest import NewDatabase
 
 
-@pytest.fixture
-def ledger(database_url: str) -> Iterator[Ledger]:
-    """Yield the ledger on this test's database."""
-    with build_ledger(database_url) as opened:
+@pytest.fixture(scope="module")
+def ledger(new_database: NewDatabase) -> Iterator[Ledger]:
+    """Yield the ledger on this file's database."""
+    with new_database() as url, build_ledger(url) as opened:
         yield opened
 
 
@@ -25,7 +29,7 @@ def clinic(ledger: Ledger) -> Clinic:
     return found_clinic(ledger)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(ledger: Ledger) -> TestClient:
     """Return a client of the service."""
     return TestClient(create_app(ledger, Settings()))

@@ -54,4 +54,4 @@ def expected(url: str) -> tuple[dict[str, int], list[int]]:
         )
         head = owner.execute("SELECT position FROM ledger_head").fetchone()
     assert head is not None
-    return counts, list(range(1, head[0] + 1))
+    return dict(by_topic), list(range(1, head[0] + 1))

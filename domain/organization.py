@@ -50,6 +50,7 @@ _COLLECTION_OF = {event: collection for collection, event in KINDS.values()}
 
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "region": (),
+    "time_zone": (),
     "close_variants": ("on", "off"),
     "overlay": ("overwrite", "hold"),
 }
@@ -79,6 +80,7 @@ class Organization:
     created_at: str
     version: int = 1
     region: str = "US"
+    time_zone: str = "UTC"
     close_variants: str = "on"
     overlay: str = "overwrite"
     external_id_types: Mapping[str, Item] = field(default_factory=dict)

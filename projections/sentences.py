@@ -68,7 +68,7 @@ def _possible_duplicate(event: events.PossibleDuplicateFlagged, _teller: Teller)
     reason = event.reason.replace("_", " ")
     parts = ("Possible duplicate of ", OtherPatient(event.other_id), f": {reason}", f" ({words})." if words else ".")
     why = "The two look like one person, but not surely enough to join them without somebody looking."
-    return Told("flagged", parts, why=why)
+    return Told("flagged", parts, fields=("possible_duplicate",), why=why)
 
 
 def _overlay(event: events.OverlaySuspected, _teller: Teller) -> Told:
@@ -82,7 +82,7 @@ def _overlay(event: events.OverlaySuspected, _teller: Teller) -> Told:
         parts += ["; it fits ", OtherPatient(event.other_id)]
     parts.append(".")
     why = "An external id that moves to another person would mix two charts. Somebody should look before relying on it."
-    return Told("flagged", tuple(parts), changes, why=why)
+    return Told("flagged", tuple(parts), changes, ("overlay",), why)
 
 
 # ---- facts

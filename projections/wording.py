@@ -89,7 +89,7 @@ OPEN_FIELDS = frozenset(
     {
         "workflow_stage_id", "assigned_user_id", "location_id", "first_communication_at", "first_communication_on",
         "payors.payor_responsibility", "referral.location_id", "name", "expires_at",
-        "region", "close_variants", "overlay", "time_zone",
+        "region", "close_variants", "overlay", "time_zone", "possible_duplicate",
     }
 )  # fmt: skip
 """What says nothing of a person, and is shown to everybody on the staff."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 import typer
 
@@ -34,7 +35,9 @@ def create(name: Name, as_json: AsJson = False) -> None:
 
 @org.command("set")
 def set_setting(setting: Setting, value: str, organization: OrganizationId, as_json: AsJson = False) -> None:
-    """Change a setting: region (such as US), close_variants (on, off), overlay (overwrite, hold)."""
+    """Change a setting: region (US), time_zone (America/New_York), close_variants (on, off), overlay (overwrite, hold)."""
+    if setting == "time_zone" and value not in available_timezones():
+        raise typer.BadParameter("no such time zone; see the IANA names", param_hint="VALUE")
     with ledger() as opened:
         made = opened.administer(ChangeSetting(setting=str(setting), new=value), operator(organization))
         show({name: getattr(made, name) for name in ("id", *SETTINGS)}, as_json)

@@ -85,6 +85,20 @@ def test_an_inclusion_proof_is_refused_for_a_tree_of_another_root(size):
             assert not verify_inclusion(LEAVES[index], index, other, proof, ROOTS[other]), other
 
 
+def test_a_leaf_outside_the_tree_is_not_in_it():
+    assert verify_inclusion(LEAVES[0], 0, 1, [], LEAVES[0])
+    for index in (-1, 1, 2):
+        assert not verify_inclusion(LEAVES[0], index, 1, [], LEAVES[0])
+
+
+def test_a_proof_that_ends_below_the_top_of_the_tree_is_refused():
+    assert verify_inclusion(LEAVES[0], 0, 2, [LEAVES[1]], ROOTS[2])
+    assert not verify_inclusion(LEAVES[0], 0, 4, [LEAVES[1]], ROOTS[2])
+    proof = consistency_proof(2, 4, SOURCE)
+    assert verify_consistency(2, 4, ROOTS[2], ROOTS[4], proof)
+    assert not verify_consistency(2, 8, ROOTS[2], ROOTS[4], proof)
+
+
 def test_an_inner_node_does_not_pass_for_a_leaf():
     # The proof of leaf 0 without its first step, offered as a proof of its parent in a tree half as large.
     proof = inclusion_proofs([0], 8, SOURCE)[0]

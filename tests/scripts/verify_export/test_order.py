@@ -107,6 +107,20 @@ def test_places_that_go_back_in_the_ledger_are_named(verify):
     assert "was recorded, before the version before it" in findings(verify(ledger.export(ANN))[1])[0]
 
 
+def test_events_of_one_request_are_recorded_at_one_instant(verify):
+    ledger = SmallLedger()
+    for topic in ("PatientCreated", "PhoneChanged", "EmailChanged"):
+        ledger.append(ANN, topic, {}, recorded_at=BEGIN)
+    assert verify(ledger.export(ANN))[0] == 0
+
+
+def test_two_events_at_one_position_are_named(verify):
+    document = small_ledger().export(ANN)
+    document["events"][1]["position"] = document["events"][0]["position"]
+    document["events"][1]["inclusion"] = document["events"][0]["inclusion"]
+    assert any("before the version before it" in finding for finding in findings(verify(rehashed(document))[1]))
+
+
 def test_a_position_that_goes_back_is_named(verify):
     document = small_ledger().export(ANN)
     first, second = document["events"][:2]

@@ -22,6 +22,8 @@ def test_a_true_export_is_proven(verify):
     assert (code, proven(printed), findings(printed)) == (0, "ACD", [])
     assert "B  NOT ASKED" in printed
     assert "Each of the 5 events" in printed
+    assert "ledger.example/one: 10 entries, root 6dfbdafd7dad9cee" in printed
+    assert "signed at 2023-11-14T23:13:20Z" in printed
     assert f"stream {ANN} of organization {ORGANIZATION}" in printed
 
 
@@ -36,6 +38,7 @@ def test_every_checkpoint_proves_every_stream(verify, stream, size):
 def test_the_frozen_export_is_proven_for_ever(verify):
     code, printed = verify(GOLDEN.read_text())
     assert (code, proven(printed)) == (0, "ABCDF")
+    assert "the earlier checkpoint that came with the export" in printed
 
 
 def test_an_erased_patient_is_proven_to_have_been_there(verify):
@@ -90,6 +93,24 @@ def test_its_proofs_are_those_of_the_ledger(size):
         assert verify_export.consistent(heads[first], heads[size], proof)
         for wrong in set(range(size)) - {first}:
             assert not verify_export.consistent(heads[wrong], heads[size], proof), (wrong, first)
+
+
+def test_a_leaf_outside_the_tree_is_not_in_it():
+    leaf = b"leaf".ljust(32)
+    assert verify_export.included(leaf, 0, 1, [], leaf)
+    for index in (1, 2):
+        assert not verify_export.included(leaf, index, 1, [], leaf)
+
+
+def test_a_proof_that_ends_below_the_top_of_the_tree_is_refused():
+    ledger = small_ledger()
+    two, four = (verify_export.open_checkpoint(ledger.checkpoint(size), str(KEY.verifier)) for size in (2, 4))
+    leaf, other = ledger.entries[0].leaf_hash, ledger.entries[1].leaf_hash.hex()
+    assert verify_export.included(leaf, 0, 2, [other], two.root)
+    assert not verify_export.included(leaf, 0, 4, [other], two.root)
+    proof = [one.hex() for one in consistency_proof(2, 4, ledger.source)]
+    assert verify_export.consistent(two, four, proof)
+    assert not verify_export.consistent(two, four._replace(size=8), proof)
 
 
 def test_it_runs_alone_from_anywhere(tmp_path):

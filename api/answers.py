@@ -81,11 +81,11 @@ def _as_answered(annotation: Any) -> Any:
     return Amount if annotation is Number else bool | None if annotation is Flag else Text
 
 
-_RATE: dict[str, Any] = {name: (_as_answered(sent), None) for name, sent in SentRate.__annotations__.items()}
+_RATE: dict[str, Any] = {name: (_as_answered(sent), ...) for name, sent in SentRate.__annotations__.items()}
 _SERVICE: dict[str, Any] = {name: (_as_answered(sent), ...) for name, sent in SentService.__annotations__.items()}
 
 LocationRate = create_model("LocationRate", __base__=Answer, **_RATE)
-LocationRate.__doc__ = "What a payor covers at a location; as far as it was sent."
+LocationRate.__doc__ = "What a payor covers at a location."
 
 
 class Service(create_model("SentService", __base__=Answer, **_SERVICE)):  # type: ignore[misc] # fields as sent
@@ -103,17 +103,17 @@ class Service(create_model("SentService", __base__=Answer, **_SERVICE)):  # type
 
 
 class Subscriber(Answer):
-    """Who holds the insurance, where that is not the patient; as far as it was sent."""
+    """Who holds the insurance, where that is not the patient."""
 
-    first_name: Text = None
-    last_name: Text = None
-    middle_name: Text = None
-    dob: Text = None
-    insured_member_id: Text = None
-    address: Text = None
-    address2: Text = None
-    city: Text = None
-    zip: Text = None
+    first_name: Text
+    last_name: Text
+    middle_name: Text
+    dob: Text
+    insured_member_id: Text
+    address: Text
+    address2: Text
+    city: Text
+    zip: Text
 
 
 class PayorPatient(Answer):

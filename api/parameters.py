@@ -1,14 +1,18 @@
 """What do the parameters of a request say?"""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from falcon import Request
 
 from api.bodies import UnusableMember
-from api.operations import Parameter, whole_number
+from api.operations import Parameter, header, whole_number
+from domain import idempotency
 from domain.errors import BadParameter, UnknownPatient
+from domain.idempotency import RequestKey
 from domain.ledger import Caller
 
 MOST_ITEMS = 500
@@ -17,11 +21,32 @@ DRY_RUN = Parameter(
     "dry_run", "Decide and answer, write nothing.", {"type": "string", "enum": ["true", "false"]}, example="false"
 )
 
+IDEMPOTENCY_KEY = header(
+    "Idempotency-Key",
+    "A name of your choice for this request, such as a UUID; quotes around it do not count. The same request under the"
+    " same key is carried out once: for 30 days the first answer is given again, with `Idempotent-Replayed: true`.",
+    pattern='^"?[!#-~]{1,255}"?$',
+)
+
+_IDEMPOTENCY_KEY = re.compile('(?P<quote>"?)(?P<key>[!#-~]{1,255})(?P=quote)')
+
 
 def caller(req: Request) -> Caller:
     """Return who asks, as events tell it."""
     principal = req.context.principal
     return Caller(principal.organization_id, principal.actor, req.context.request_id)
+
+
+def request_key(req: Request, body: Mapping[str, Any]) -> RequestKey | None:
+    """Return the name that the sender gave this request. BadParameter when it is no key."""
+    sent = req.get_header("Idempotency-Key")
+    if sent is None:
+        return None
+    found = _IDEMPOTENCY_KEY.fullmatch(sent)
+    if found is None:
+        raise BadParameter(parameter="Idempotency-Key")
+    principal = req.context.principal
+    return idempotency.request_key(principal.organization_id, principal.actor, found["key"], body)
 
 
 def patient_id(text: str) -> str:

@@ -14,7 +14,7 @@ import structlog
 from falcon import Request, Response
 
 from api import bodies, keys
-from domain import errors
+from domain import errors, idempotency
 from domain.dropped import Reason
 from domain.group_commit import TooManyWaiting
 
@@ -72,6 +72,15 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
         "Send a phone, or first name, last name and date of birth, or the external id of a known patient. What was"
         " sent and could not be used stands in `dropped_fields`, and why in `errors`. Nothing was stored.",
     ),
+    idempotency.RequestUnderWay: Problem(
+        HTTPStatus.CONFLICT, "request-under-way", "Request under way", "Send it again after Retry-After.", 1
+    ),
+    idempotency.KeyUsedBefore: Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "key-used-before",
+        "Idempotency-Key used before",
+        "A key names one request for 30 days. Make a new one for each record, and keep it for its retries.",
+    ),
     errors.BadParameter: Problem(
         HTTPStatus.BAD_REQUEST, "bad-parameter", "Parameter cannot be used", "Correct the parameter in `parameter`."
     ),
@@ -83,6 +92,7 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
     ),
     errors.UnknownOrganization: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key", _SIGN_IN),
     TooManyWaiting: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-waiting", "Too busy", _AGAIN, 1),
+    errors.WriteConflict: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "write-conflict", "Overtaken", _AGAIN, 1),
     errors.OutcomeUnknown: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "outcome-unknown", "Outcome unknown", _AGAIN, 1),
     errors.LedgerUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Database away", _AGAIN, 2),
 }

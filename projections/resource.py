@@ -9,8 +9,8 @@ from uuid import UUID, uuid5
 
 from domain.organization import Item, Organization
 from domain.patient import Patient
-from domain.payors import LocationRate, Service
-from domain.values import Number
+from domain.payors import LocationRate, Service, Subscriber
+from domain.values import Number, Sent
 
 SCALARS = (
     "first_name", "last_name", "middle_name", "phone_number", "additional_phone_number", "email", "date_of_birth",
@@ -80,7 +80,7 @@ def patient_resource(patient: Patient, organization: Organization) -> dict[str, 
         "active": True,
         "version": patient.version,
         "first_communication_at": patient.first_communication_at,
-        "custom_fields": patient.custom_fields,
+        "custom_fields": _sorted(patient.custom_fields),
         "tags": [{"id": tag_id(patient.organization_id, name), "name": name} for name in patient.tags],
         "workflow_stage": _workflow_stage(organization, facts.get("workflow_stage_id")),
         "assigned_user": _assigned_user(organization, facts.get("assigned_user_id")),
@@ -90,6 +90,18 @@ def patient_resource(patient: Patient, organization: Organization) -> dict[str, 
             _external_id(type_id, held, patient, organization) for type_id, held in sorted(patient.external_ids.items())
         ],
     }
+
+
+def _filled(model: type[Sent], sent: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return every member of the model in its order, null where nothing was sent; `None` where all of it is missing."""
+    return None if sent is None else {name: sent.get(name) for name in model.model_fields}
+
+
+def _sorted(value: Any) -> Any:
+    """Return the value with its members in the order in which they are stored: the same answer every time."""
+    if isinstance(value, Mapping):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def tag_id(organization_id: str, name: str) -> str:
@@ -135,7 +147,7 @@ def _payor(held: Mapping[str, Any], patient: Patient, organization: Organization
         **PAYOR_HELD,
         "patient": {"id": patient.id},
         "insurance": None if insurance is None else {"id": insurance["id"], "name": insurance["name"]},
-        "subscriber": sent.get("subscriber"),
+        "subscriber": _filled(Subscriber, sent.get("subscriber")),
         "services": [_service(place, service, held) for place, service in enumerate(sent.get("services") or ())],
         "active": True,
         "version": held["version"],
@@ -143,7 +155,7 @@ def _payor(held: Mapping[str, Any], patient: Patient, organization: Organization
 
 
 def _service(place: int, sent: Mapping[str, Any], payor: Mapping[str, Any]) -> dict[str, Any]:
-    rates = [_numbers(rate) for rate in sent.get("location_rates") or ()]
+    rates = [_numbers(_filled(LocationRate, rate) or {}) for rate in sent.get("location_rates") or ()]
     return {
         "id": str(uuid5(UUID(payor["id"]), f"service:{place}")),
         "payor_id": payor["id"],

@@ -9,9 +9,10 @@ from api import parameters
 from api.answers import Upserted
 from api.bodies import UNREADABLE, parse_object, read_bytes
 from api.operations import Operation, Resource
-from domain.errors import LedgerError, TooLittleToIdentify
+from domain.errors import BadParameter, LedgerError, TooLittleToIdentify
+from domain.idempotency import KeyUsedBefore, RequestUnderWay
 from domain.ledger import Receipt, Upsert
-from domain.matching import RULE_VERSION, Match
+from domain.matching import Match
 from domain.record import UpsertRecord, read_record
 from domain.upsert import told_rival
 from projections.resource import patient_resource
@@ -25,19 +26,22 @@ class UpsertPatient(Resource):
         "POST": Operation(
             body=UpsertRecord,
             answer=Upserted,
-            parameters=(parameters.DRY_RUN,),
-            refusals=(*UNREADABLE, TooLittleToIdentify),
+            parameters=(parameters.DRY_RUN, parameters.IDEMPOTENCY_KEY),
+            refusals=(*UNREADABLE, BadParameter, TooLittleToIdentify, RequestUnderWay, KeyUsedBefore),
         )
     }
 
     def on_post(self, req: Request, resp: Response) -> None:
         """Place one record. `?dry_run=true` decides and answers, and writes nothing."""
-        record, received = read_record(parse_object(read_bytes(req, self._settings.max_body_bytes)))
-        upsert = Upsert(record, parameters.caller(req), received)
+        body = parse_object(read_bytes(req, self._settings.max_body_bytes))
+        record, received = read_record(body)
+        upsert = Upsert(record, parameters.caller(req), received, parameters.request_key(req, body))
         if parameters.flag(req, "dry_run"):
             receipt = _only(self._ledger.upsert_many([upsert], dry_run=True))
         else:
             receipt = self._ledger.upsert(upsert)
+        if receipt.replayed:
+            resp.set_header("Idempotent-Replayed", "true")
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps(answer(receipt))
 
@@ -66,7 +70,7 @@ def answer(receipt: Receipt) -> dict[str, Any]:
             "events": [type(event).__name__ for event in receipt.events],
             "match": {
                 "tier": outcome.tier if isinstance(outcome, Match) else None,
-                "rule_version": RULE_VERSION,
+                "rule_version": receipt.rule_version,
                 "evidence": dict(outcome.evidence) if isinstance(outcome, Match) else {},
                 "rivals": [told_rival(rival) for rival in outcome.rivals],
             },

@@ -1,10 +1,11 @@
 """Who could a record of this list be? The patients found for the list, by key, kept current as it is decided."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from domain.matching import Candidate, MatchKey, match_keys
+from domain.evidence import Identity
+from domain.known_as import identities_of_patient
+from domain.matching import Candidate, Match, MatchKey, Rules, classify, match_keys
 from domain.patient import Patient
-from domain.upsert import identity_of_patient
 
 
 class CandidateIndex:
@@ -12,7 +13,7 @@ class CandidateIndex:
 
     def __init__(self, found: Iterable[Patient]) -> None:
         self._patients: dict[str, Patient] = {}
-        self._candidates: dict[str, Candidate] = {}
+        self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._keys: dict[str, frozenset[MatchKey]] = {}
         self._ids: dict[tuple[str, str, str], set[str]] = {}
         for patient in found:
@@ -22,10 +23,11 @@ class CandidateIndex:
         """Add the patient, or replace its state."""
         for kind, key in self._keys.get(patient.id, ()):
             self._ids[patient.organization_id, kind, key].discard(patient.id)
-        identity = identity_of_patient(patient)
-        keys = match_keys(identity)
+        distinct = frozenset(patient.distinct_from)
+        known = tuple(Candidate(patient.id, each, distinct) for each in identities_of_patient(patient))
+        keys = frozenset(key for each in known for key in match_keys(each.identity))
         self._patients[patient.id] = patient
-        self._candidates[patient.id] = Candidate(id=patient.id, identity=identity)
+        self._candidates[patient.id] = known
         self._keys[patient.id] = keys
         for kind, key in keys:
             self._ids.setdefault((patient.organization_id, kind, key), set()).add(patient.id)
@@ -35,14 +37,29 @@ class CandidateIndex:
         return self._patients[patient_id]
 
     def candidates(
-        self, organization_id: str, keys: Iterable[tuple[str, str]], limit: int
+        self, organization_id: str, record: Identity, keys: Iterable[tuple[str, str]], rules: Rules
     ) -> tuple[list[Candidate], frozenset[MatchKey]]:
-        """Return (patients that share a key, in the order of their ids; the keys that more than `limit` share)."""
+        """Return (patients that share a key, in the order of their ids; the keys that too many share)."""
         ids: set[str] = set()
         crowded = set()
         for kind, key in keys:
             sharing = self._ids.get((organization_id, kind, key), set())
-            if len(sharing) > limit:
+            if len(sharing) > rules.candidate_limit:
                 crowded.add(MatchKey(kind, key))
             ids |= sharing
-        return [self._candidates[patient_id] for patient_id in sorted(ids)], frozenset(crowded)
+        return [_as_met(record, self._candidates[each], rules) for each in sorted(ids)], frozenset(crowded)
+
+
+_TIERS = ("external_id", "demographics", "phone_fuzzy_name", "email_fuzzy_name")
+
+
+def _as_met(record: Identity, known: Sequence[Candidate], rules: Rules) -> Candidate:
+    """Return the candidate as whom the record meets it: of a patient's identities, the one of the earliest tier."""
+    if len(known) == 1:
+        return known[0]
+
+    def tier(candidate: Candidate) -> int:
+        outcome = classify(record, [candidate], rules)
+        return _TIERS.index(outcome.tier) if isinstance(outcome, Match) else len(_TIERS) + (not outcome.rivals)
+
+    return min(known, key=tier)

@@ -30,6 +30,7 @@ class RecordMatch(Command):
     rule_version: str
     evidence: Mapping[str, str]
     rivals: tuple[Mapping[str, Any], ...]
+    record: Mapping[str, str] = field(default_factory=dict)
 
 
 class ChangeFact(Command):

@@ -34,12 +34,16 @@ class PatientCreated(Event):
 
 
 class PatientMatched(Event):
-    """A record was found to be this patient's; the events after it in the same request are what it changed."""
+    """A record was found to be this patient's; the events after it in the same request are what it changed.
+
+    `record` is who the record said it is, as it was compared: the facts of that, and `external_id` as `TYPE:VALUE`.
+    """
 
     tier: str
     rule_version: str
     evidence: dict[str, str]
     rivals: list[dict[str, Any]]
+    record: dict[str, str]
 
 
 class PossibleDuplicateFlagged(Event):
@@ -57,6 +61,56 @@ class OverlaySuspected(Event):
     held: dict[str, str]
     offered: dict[str, str]
     other_id: str | None
+
+
+# ---- review
+
+
+class DuplicateDismissed(Event):
+    """Somebody looked: the other patient is another person. The two are never flagged again."""
+
+    other_id: str
+
+
+class PatientMerged(Event):
+    """Another patient is the same person, and lives on in this one.
+
+    Everything but `changes` is what the other patient was at that moment: this patient's own values stand before it,
+    and fill up with it. external_ids: type → value. known_as: names and ids it was known by, its own first. changes:
+    what that changed here, field → [old, new]; of payors and referrals the numbers of them.
+    """
+
+    other_id: str
+    facts: dict[str, str]
+    external_ids: dict[str, str]
+    tags: list[str]
+    custom_fields: dict[str, Any]
+    referrals: list[dict[str, Any]]
+    payors: list[dict[str, Any]]
+    first_communication_at: str | None
+    possible_duplicates: dict[str, Any]
+    distinct_from: list[str]
+    known_as: list[dict[str, Any]]
+    changes: dict[str, Any]
+
+
+class PatientMergedInto(Event):
+    """This patient is the same person as another one, and lives on in that one."""
+
+    survivor_id: str
+
+
+class PatientUnmerged(Event):
+    """The other patient is another person after all: what came from it goes back. `changes` as in `PatientMerged`."""
+
+    other_id: str
+    changes: dict[str, Any]
+
+
+class PatientRestored(Event):
+    """This patient is another person than the one it was merged into, and is as it was before."""
+
+    survivor_id: str
 
 
 # ---- facts

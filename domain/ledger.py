@@ -200,7 +200,7 @@ class Ledger(Application[UUID]):
         """Find or create the record's patient and decide; new drafts are added, the index is kept current."""
         caller, organization = prepared.caller, prepared.organization
         rules = rules_of(organization)
-        candidates, crowded = index.candidates(organization.id, prepared.keys, rules.candidate_limit)
+        candidates, crowded = index.candidates(organization.id, prepared.identity, prepared.keys, rules)
         outcome = classify(prepared.identity, candidates, rules, crowded)
         by_external_id = isinstance(outcome, Match) and outcome.tier == "external_id"
         if not by_external_id and not satisfies_invariant(prepared.clean):

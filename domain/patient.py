@@ -6,6 +6,7 @@ event its meaning, here and nowhere else: the live path, the rebuild, the as-of 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -32,6 +33,7 @@ from domain.events import (
     FACT_EVENTS,
     AddressChanged,
     CustomFieldSet,
+    DuplicateDismissed,
     Event,
     ExternalIdAssigned,
     ExternalIdReplaced,
@@ -41,6 +43,10 @@ from domain.events import (
     OverlaySuspected,
     PatientCreated,
     PatientMatched,
+    PatientMerged,
+    PatientMergedInto,
+    PatientRestored,
+    PatientUnmerged,
     PayorAdded,
     PayorChanged,
     PhoneChanged,
@@ -49,8 +55,10 @@ from domain.events import (
     ReferralAdded,
     TagsReplaced,
 )
+from domain.golden_record import ADDRESS_PARTS, PAYOR_KEY, absorbed_ids, external_id_of, with_id
+from domain.survivor import changes_of_survivor
 
-ADDRESS_PARTS = ("address", "address2", "city", "state", "zip")
+__all__ = ["ADDRESS_PARTS", "Patient", "decide", "evolve", "fold"]
 
 TOLD_LIMIT = 64
 """So many drops are remembered as already told; a stream of ever new bad fields must not let the state grow."""
@@ -58,7 +66,12 @@ TOLD_LIMIT = 64
 
 @dataclass(frozen=True)
 class Patient:
-    """The fold of a patient's stream: JSON-native values only, stored as it is in the read model."""
+    """The fold of a patient's stream: JSON-native values only, stored as it is in the read model.
+
+    possible_duplicates: other patient → `reason`, `evidence`, `flagged_at`. Where others are merged into this patient,
+    facts and all that is like them are the golden record; `own`, `absorbed` and `chosen_external_ids` are what it is
+    worked out from (see `golden_record`). A patient that is `merged_into` another one is as it was at that moment.
+    """
 
     id: str
     organization_id: str
@@ -77,8 +90,13 @@ class Patient:
     first_communication_at: str | None = None
     refused_phone: str | None = None
     told_drops: tuple[tuple[str, str, str | None], ...] = ()
-    possible_duplicates: Mapping[str, str] = field(default_factory=dict)
+    possible_duplicates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    distinct_from: tuple[str, ...] = ()
     suspected_overlay: Mapping[str, str] | None = None
+    merged_into: str | None = None
+    own: Mapping[str, Any] | None = None
+    absorbed: tuple[Mapping[str, Any], ...] = ()
+    chosen_external_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def phone(self) -> str | None:
@@ -89,6 +107,18 @@ class Patient:
     def phone_locked(self) -> bool:
         """Return whether the phone number may no longer be overwritten."""
         return self.first_communication_at is not None
+
+    @property
+    def communicated_at(self) -> str | None:
+        """Return when this patient's own stream tells of a first communication, merged ones aside."""
+        own = self.first_communication_at if self.own is None else self.own["first_communication_at"]
+        return None if own is None else str(own)
+
+    @property
+    def unresolved_duplicates(self) -> tuple[str, ...]:
+        """Return the patients that may be the same person and that nobody has looked at yet."""
+        done = {*self.distinct_from, *absorbed_ids(self.absorbed), self.merged_into}
+        return tuple(other for other in self.possible_duplicates if other not in done)
 
     def external_id(self, type_id: str) -> str | None:
         """Return the current external id of this type."""
@@ -114,6 +144,7 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
                     rule_version=command.rule_version,
                     evidence=dict(command.evidence),
                     rivals=[dict(rival) for rival in command.rivals],
+                    record=dict(command.record),
                 )
             ]
         case Patient(facts=facts), ChangeFact(field=name, new=new):
@@ -154,7 +185,7 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
                 return []
             return [FieldDropped(field=name, reason=reason, offered=offered)]
         case Patient(possible_duplicates=flagged), FlagPossibleDuplicate(other_id=other_id):
-            if other_id in flagged:
+            if other_id in flagged or other_id in patient.distinct_from:
                 return []
             flag = PossibleDuplicateFlagged(other_id=other_id, reason=command.reason, evidence=dict(command.evidence))
             return [flag]
@@ -165,8 +196,8 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
             return [
                 OverlaySuspected(evidence=dict(evidence), held=held_facts, offered=dict(offered), other_id=other_id)
             ]
-        case Patient(first_communication_at=first), RecordCommunication():
-            if first is not None:
+        case Patient(communicated_at=told_at), RecordCommunication():
+            if told_at is not None:
                 return []
             return [
                 FirstCommunicationRecorded(
@@ -177,11 +208,13 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
 
 
 def _child_id(patient: Patient, kind: str, place: int) -> str:
-    """Return an id for a part of the patient; the same place gives the same id, so that deciding stays pure."""
-    return str(uuid5(UUID(patient.id), f"{kind}:{place}"))
+    """Return an id for a part of the patient; the same place gives the same id, so that deciding stays pure.
 
-
-PAYOR_KEY = ("insurance_id", "payor_responsibility", "insured_member_id")
+    A place may be taken: while somebody was merged into the patient there were more parts than there are now.
+    """
+    taken = {held["id"] for held in (*patient.payors, *patient.referrals)}
+    ids = (str(uuid5(UUID(patient.id), f"{kind}:{each}")) for each in count(place))
+    return next(child_id for child_id in ids if child_id not in taken)
 
 
 def _put_payor(patient: Patient, offered: Mapping[str, Any]) -> list[Event]:
@@ -237,7 +270,11 @@ def evolve(patient: Patient | None, event: Event, envelope: Envelope) -> Patient
             created_name=(event.facts.get("first_name"), event.facts.get("last_name")),
         )
     assert patient is not None, "a patient's stream starts with PatientCreated"
-    return patient.changed(version=patient.version + 1, updated_at=at, **_changes(patient, event, at))
+    if patient.absorbed or isinstance(event, PatientMerged | PatientUnmerged):
+        changes = changes_of_survivor(patient, event, at, _changes)
+    else:
+        changes = _changes(patient, event, at)
+    return patient.changed(version=patient.version + 1, updated_at=at, **changes)
 
 
 def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:
@@ -247,8 +284,9 @@ def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:
             return {}
         case FactChanged(field_name=name, new=new):
             changes: dict[str, Any] = {"facts": {**facts, name: new}}
-            if name == "last_name" and event.old and event.old not in patient.former_last_names:
-                changes["former_last_names"] = (*patient.former_last_names, event.old)
+            former = facts.get("last_name")
+            if name == "last_name" and former and former not in patient.former_last_names:
+                changes["former_last_names"] = (*patient.former_last_names, former)
             return changes
         case PhoneChanged(new=new, extension=extension):
             kept = {name: value for name, value in facts.items() if name != "phone_extension"}
@@ -262,7 +300,7 @@ def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:
             others = tuple(each for each in patient.told_drops if each[0] != name)
             return {"told_drops": (*others, (name, reason, offered_text))[-TOLD_LIMIT:]}
         case ExternalIdAssigned(type_id=type_id, value=value):
-            return {"external_ids": {**patient.external_ids, type_id: _external_id(patient, type_id, value, at)}}
+            return {"external_ids": {**patient.external_ids, type_id: external_id_of(patient.id, type_id, value, at)}}
         case ExternalIdReplaced(type_id=type_id, new=new):
             held = {**patient.external_ids[type_id], "value": new, "updated_at": at}
             return {"external_ids": {**patient.external_ids, type_id: held}}
@@ -280,16 +318,25 @@ def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:
             return {"payors": tuple(_changed_payor(held, payor_id, values, at) for held in patient.payors)}
         case FirstCommunicationRecorded(occurred_at=occurred_at):
             return {"first_communication_at": occurred_at}
-        case PossibleDuplicateFlagged(other_id=other_id, reason=reason):
-            return {"possible_duplicates": {**patient.possible_duplicates, other_id: reason}}
-        case OverlaySuspected(offered=offered):
+        case PossibleDuplicateFlagged(other_id=other_id, reason=reason, evidence=evidence):
+            return {"possible_duplicates": _flagged(patient, other_id, reason, evidence, at)}
+        case OverlaySuspected(offered=offered, other_id=None):
             return {"suspected_overlay": offered}
+        case OverlaySuspected(offered=offered, other_id=str(other_id), evidence=evidence):
+            flags = _flagged(patient, other_id, "overlay_suspected", evidence, at)
+            return {"suspected_overlay": offered, "possible_duplicates": flags}
+        case DuplicateDismissed(other_id=other_id):
+            return {"distinct_from": with_id(patient.distinct_from, other_id)}
+        case PatientMergedInto(survivor_id=survivor_id):
+            return {"merged_into": survivor_id}
+        case PatientRestored(survivor_id=survivor_id):
+            return {"merged_into": None, "distinct_from": with_id(patient.distinct_from, survivor_id)}
     return {}
 
 
-def _external_id(patient: Patient, type_id: str, value: str, at: str) -> dict[str, str]:
-    child_id = str(uuid5(UUID(patient.id), f"external_id:{type_id}"))
-    return {"id": child_id, "value": value, "created_at": at, "updated_at": at}
+def _flagged(patient: Patient, other_id: str, reason: str, evidence: Mapping[str, str], at: str) -> dict[str, Any]:
+    """Return the flags with this one; what was told first of a pair stays."""
+    return {other_id: {"reason": reason, "evidence": evidence, "flagged_at": at}, **patient.possible_duplicates}
 
 
 def _changed_payor(held: Mapping[str, Any], payor_id: str, values: Mapping[str, Any], at: str) -> Mapping[str, Any]:

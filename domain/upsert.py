@@ -3,7 +3,7 @@
 `place` turns the outcome of the matching into the patient to write to, `interpret` into its new events. Both are pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain import matching
@@ -27,6 +27,7 @@ from domain.dropped import Dropped, Reason
 from domain.entry import Envelope
 from domain.events import FACT_EVENTS, Event, PatientMatched
 from domain.evidence import Identity
+from domain.known_as import FACTS, identity_of_facts
 from domain.matching import Match, NoMatch
 from domain.normalise import Clean
 from domain.organization import Organization
@@ -46,42 +47,13 @@ class Interpretation:
 
 def identity_of_record(clean: Clean) -> Identity:
     """Return what the matching may know of a record."""
-    facts = clean.facts
-    return Identity(
-        first_name=facts.get("first_name"),
-        middle_name=facts.get("middle_name"),
-        last_name=facts.get("last_name"),
-        date_of_birth=facts.get("date_of_birth"),
-        gender=facts.get("gender"),
-        phone=facts.get("phone_number"),
-        additional_phone=_number_alone(facts.get("additional_phone_number")),
-        email=facts.get("email"),
-        external_ids=() if clean.external_id is None else (clean.external_id,),
-    )
+    return identity_of_facts(clean.facts, () if clean.external_id is None else (clean.external_id,))
 
 
-def identity_of_patient(patient: Patient) -> Identity:
-    """Return what the matching may know of a patient."""
-    facts = patient.facts
-    return Identity(
-        first_name=facts.get("first_name"),
-        middle_name=facts.get("middle_name"),
-        last_name=facts.get("last_name"),
-        date_of_birth=facts.get("date_of_birth"),
-        gender=facts.get("gender"),
-        phone=facts.get("phone_number"),
-        additional_phone=_number_alone(facts.get("additional_phone_number")),
-        email=facts.get("email"),
-        external_ids=tuple((type_id, held["value"]) for type_id, held in patient.external_ids.items()),
-        created_first_name=patient.created_name[0],
-        created_last_name=patient.created_name[1],
-        former_last_names=tuple(patient.former_last_names),
-    )
-
-
-def _number_alone(phone: str | None) -> str | None:
-    """Return a number without the extension that is kept behind it (`+12125550143 x7`)."""
-    return None if phone is None else phone.partition(" x")[0]
+def compared(clean: Clean) -> dict[str, str]:
+    """Return who a record says it is, as `PatientMatched` tells it."""
+    said = {name: clean.facts[name] for name in FACTS if name in clean.facts}
+    return said if clean.external_id is None else {**said, "external_id": ":".join(clean.external_id)}
 
 
 def rules_of(organization: Organization) -> matching.Rules:
@@ -103,6 +75,7 @@ def interpret(
     When nothing changes there are no events: the match is told only ahead of something it led to.
     """
     drops = list(dropped)
+    said = compared(clean)
     if isinstance(outcome, Match) and outcome.overlay is not None and organization.overlay == "hold":
         assert patient is not None
         clean, held_back = _hold_identity(clean, patient)
@@ -110,7 +83,7 @@ def interpret(
     if patient is not None and _phone_is_refused(clean, patient):
         drops.append(Dropped("phone_number", Reason.PHONE_LOCKED.value, None))
 
-    commands = _commands(clean, dropped, outcome, patient)
+    commands = _commands(clean, dropped, outcome, patient, said)
     events: list[Event] = []
     state = patient
     for command in commands:
@@ -125,7 +98,11 @@ def interpret(
 
 
 def _commands(
-    clean: Clean, dropped: Iterable[Dropped], outcome: Match | NoMatch, patient: Patient | None
+    clean: Clean,
+    dropped: Iterable[Dropped],
+    outcome: Match | NoMatch,
+    patient: Patient | None,
+    said: Mapping[str, str],
 ) -> Iterable[Command]:
     facts = clean.facts
     if patient is None:
@@ -137,11 +114,12 @@ def _commands(
             rule_version=matching.RULE_VERSION,
             evidence=outcome.evidence,
             rivals=tuple(told_rival(rival) for rival in outcome.rivals),
+            record=said,
         )
         if outcome.overlay is not None:
             yield SuspectOverlay(
                 evidence=outcome.overlay.evidence,
-                offered={name: facts[name] for name in IDENTITY_FACTS if name in facts},
+                offered={name: said[name] for name in IDENTITY_FACTS if name in said},
                 other_id=outcome.overlay.other_id,
             )
         for name, value in facts.items():

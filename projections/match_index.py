@@ -1,6 +1,6 @@
 """Which patients could a record mean? The match index: (organization, kind, key) → patient.
 
-The keys of a patient are a pure function of its fold (`domain.matching.match_keys`).
+The keys of a patient are a pure function of its fold (`domain.known_as.keys_of_patient`).
 """
 
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ from typing import Any
 
 from psycopg import Cursor
 
-from domain.matching import MatchKey, match_keys
+from domain.known_as import keys_of_patient
+from domain.matching import MatchKey
 from domain.patient import Patient
-from domain.upsert import identity_of_patient
 from projections.statements import statements
 
 _SQL = statements("match_index")
@@ -21,7 +21,7 @@ Row = tuple[str, str, str, str]
 
 def keys(patient: Patient | None) -> frozenset[MatchKey]:
     """Return the keys under which the patient can be found."""
-    return frozenset() if patient is None else match_keys(identity_of_patient(patient))
+    return frozenset() if patient is None else keys_of_patient(patient)
 
 
 def rows(patient: Patient) -> list[Row]:

@@ -1,6 +1,6 @@
 """How is each event of a patient told? One function an event; its docstring is how it reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from domain import events
@@ -83,6 +83,75 @@ def _overlay(event: events.OverlaySuspected, _teller: Teller) -> Told:
     parts.append(".")
     why = "An external id that moves to another person would mix two charts. Somebody should look before relying on it."
     return Told("flagged", tuple(parts), changes, ("overlay",), why)
+
+
+# ---- review
+
+
+def _dismissed(event: events.DuplicateDismissed, _teller: Teller) -> Told:
+    """Not the same person as patient 0192…."""
+    why = "Somebody looked at the two and found two people. They are not flagged as possible duplicates again."
+    parts = ("Not the same person as ", OtherPatient(event.other_id), ".")
+    return Told("reviewed", parts, fields=("possible_duplicate",), why=why)
+
+
+def _merged(event: events.PatientMerged, teller: Teller) -> Told:
+    """Merged with patient 0192…: the same person. Taken over from there: email, date of birth, 1 insurance."""
+    changes = _review_changes(event.changes)
+    told = [*_review_words(event.changes, teller)]
+    end = f". Taken over from there: {listed(told)}." if told else ". It knew nothing that was not known here."
+    why = (
+        "One person had two charts. What stood here stays; blanks are filled from the other chart, which stays as it "
+        "was. Whatever is sent for the other patient lands here from now on. This can be undone."
+    )
+    parts = ("Merged with ", OtherPatient(event.other_id), ": the same person", end)
+    return Told("reviewed", parts, changes, ("possible_duplicate",), why)
+
+
+def _merged_into(event: events.PatientMergedInto, _teller: Teller) -> Told:
+    """The same person as patient 0192…, and merged into it."""
+    why = "One person had two charts. Whatever is sent for this one lands in the other from now on. This can be undone."
+    parts = ("The same person as ", OtherPatient(event.survivor_id), ", and merged into it.")
+    return Told("reviewed", parts, fields=("possible_duplicate",), why=why)
+
+
+def _unmerged(event: events.PatientUnmerged, teller: Teller) -> Told:
+    """Separated from patient 0192… again: another person. Gone back: email, date of birth."""
+    changes = _review_changes(event.changes)
+    told = [*_review_words(event.changes, teller)]
+    end = f". Gone back: {listed(told)}." if told else "."
+    why = "What had come from the other chart went back, except where a later record had changed it here."
+    parts = ("Separated from ", OtherPatient(event.other_id), " again: another person", end)
+    return Told("reviewed", parts, changes, ("possible_duplicate",), why)
+
+
+def _restored(event: events.PatientRestored, _teller: Teller) -> Told:
+    """Separated from patient 0192… again: another person."""
+    why = "This chart is again what it was before the two were merged."
+    parts = ("Separated from ", OtherPatient(event.survivor_id), " again: another person.")
+    return Told("reviewed", parts, fields=("possible_duplicate",), why=why)
+
+
+_COUNTED = {"payors": ("insurance", "insurances"), "referrals": ("referral", "referrals")}
+
+
+def _review_changes(told: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Return the changes of a merge; an external id stands there as `external_id.TYPE`."""
+    changes = []
+    for name, (old, new) in told.items():
+        field, _, item = name.partition(".")
+        changes.append(Change("external_id", old, new, item) if field == "external_id" else Change(name, old, new))
+    return tuple(changes)
+
+
+def _review_words(told: Mapping[str, Any], teller: Teller) -> Iterator[str]:
+    for name, (old, new) in told.items():
+        field, _, item = name.partition(".")
+        if field in _COUNTED:
+            number = abs(new - old)
+            yield f"{number} {_COUNTED[field][number != 1]}"
+        else:
+            yield id_type(item, teller.organization) if field == "external_id" else label(item or field)
 
 
 # ---- facts
@@ -247,6 +316,11 @@ SENTENCES: Mapping[type[events.Event], Callable[[Any, Teller], Told]] = {
     events.PatientMatched: _matched,
     events.PossibleDuplicateFlagged: _possible_duplicate,
     events.OverlaySuspected: _overlay,
+    events.DuplicateDismissed: _dismissed,
+    events.PatientMerged: _merged,
+    events.PatientMergedInto: _merged_into,
+    events.PatientUnmerged: _unmerged,
+    events.PatientRestored: _restored,
     **dict.fromkeys(events.FACT_EVENTS.values(), _fact),
     events.PhoneChanged: _phone,
     events.PhoneLockRespected: _phone_kept,

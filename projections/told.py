@@ -16,6 +16,7 @@ KINDS = (
     "dropped",
     "linked",
     "flagged",
+    "reviewed",
     "communicated",
     "administered",
     "erased",

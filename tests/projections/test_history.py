@@ -45,6 +45,7 @@ PATIENT_EXAMPLES = [
             rule_version="1",
             evidence={"first_name": "nickname", "phone": "different", "date_of_birth": "equal"},
             rivals=[{"patient_id": "p2", "tier": "demographics", "reason": "less_evidence", "evidence": {}}],
+            record={"first_name": "Ann", "date_of_birth": "1980-03-01", "phone_number": "+12125550143"},
         ),
         (
             "Recognised by name and date of birth: first name is a short form, same date of birth, different phone. "
@@ -67,6 +68,39 @@ PATIENT_EXAMPLES = [
             "it fits patient p3."
         ),
     ),
+    (events.DuplicateDismissed(other_id="p2"), "Not the same person as patient p2."),
+    (
+        events.PatientMerged(
+            other_id="p2",
+            facts={"email": "ann@example.org", "address2": "Apt 2"},
+            external_ids={MRN: "A-1"},
+            tags=[],
+            custom_fields={"shoe": 36},
+            referrals=[],
+            payors=[],
+            first_communication_at=None,
+            possible_duplicates={},
+            distinct_from=[],
+            known_as=[],
+            changes={
+                "address2": [None, "Apt 2"],
+                f"external_id.{MRN}": [None, "A-1"],
+                "custom_fields.shoe": [None, 36],
+                "payors": [1, 3],
+                "referrals": [0, 1],
+            },
+        ),
+        (
+            "Merged with patient p2: the same person. Taken over from there: address line 2, MRN, shoe, 2 insurances "
+            "and 1 referral."
+        ),
+    ),
+    (events.PatientMergedInto(survivor_id="p1"), "The same person as patient p1, and merged into it."),
+    (
+        events.PatientUnmerged(other_id="p2", changes={"email": ["ann@example.org", None], "payors": [2, 1]}),
+        "Separated from patient p2 again: another person. Gone back: email and 1 insurance.",
+    ),
+    (events.PatientRestored(survivor_id="p1"), "Separated from patient p1 again: another person."),
     (events.FirstNameChanged(old="Ann", new="Anna"), "First name changed: Ann → Anna."),
     (events.MiddleNameChanged(old=None, new="Marie"), "Middle name set: Marie."),
     (events.LastNameChanged(old="Lopez", new="Garcia"), "Last name changed: Lopez → Garcia."),

@@ -1,0 +1,101 @@
+"""As whom is a patient known? Its identity, and the identities of those who were merged into it.
+
+After a merge partners go on sending what they sent before: the merged patient's name, phone and ids must find the
+survivor, or the same duplicate is made again the next night.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from domain.evidence import Identity
+from domain.matching import MatchKey, match_keys
+from domain.patient import Patient
+
+FACTS = (
+    "first_name",
+    "middle_name",
+    "last_name",
+    "date_of_birth",
+    "gender",
+    "phone_number",
+    "additional_phone_number",
+    "email",
+)
+"""The facts that say who somebody is."""
+
+
+def identity_of_facts(
+    facts: Mapping[str, str],
+    external_ids: Iterable[tuple[str, str]],
+    created_name: Iterable[str | None] = (None, None),
+    former_last_names: Iterable[str] = (),
+) -> Identity:
+    """Return what the matching may know. external_ids: (type, value)."""
+    created_first_name, created_last_name = created_name
+    return Identity(
+        first_name=facts.get("first_name"),
+        middle_name=facts.get("middle_name"),
+        last_name=facts.get("last_name"),
+        date_of_birth=facts.get("date_of_birth"),
+        gender=facts.get("gender"),
+        phone=facts.get("phone_number"),
+        additional_phone=_number_alone(facts.get("additional_phone_number")),
+        email=facts.get("email"),
+        external_ids=tuple(external_ids),
+        created_first_name=created_first_name,
+        created_last_name=created_last_name,
+        former_last_names=tuple(former_last_names),
+    )
+
+
+def _number_alone(phone: str | None) -> str | None:
+    """Return a number without the extension that is kept behind it (`+12125550143 x7`)."""
+    return None if phone is None else phone.partition(" x")[0]
+
+
+def known_as(patient: Patient) -> tuple[dict[str, Any], ...]:
+    """Return as whom the patient is known: what shows, what its own stream tells, what each patient in it was.
+
+    JSON-native: `id`, `facts`, `external_ids` (type → value), `created_name` and `former_last_names`.
+    """
+    external_ids = {kind: held["value"] for kind, held in patient.external_ids.items()}
+    now = _known(patient.id, patient.facts, external_ids, patient)
+    if patient.own is None:
+        return (now,)
+    own_ids = {kind: held["value"] for kind, held in patient.own["external_ids"].items()}
+    own = _known(patient.id, patient.own["facts"], own_ids, patient)
+    beneath = [each for layer in patient.absorbed for each in layer["known_as"]]
+    return (now, *beneath) if own == now else (now, own, *beneath)
+
+
+def _known(
+    patient_id: str, facts: Mapping[str, str], external_ids: Mapping[str, str], patient: Patient
+) -> dict[str, Any]:
+    return {
+        "id": patient_id,
+        "facts": {name: facts[name] for name in FACTS if name in facts},
+        "external_ids": external_ids,
+        "created_name": list(patient.created_name),
+        "former_last_names": list(patient.former_last_names),
+    }
+
+
+def identities_of_patient(patient: Patient) -> tuple[Identity, ...]:
+    """Return what the matching may know of a patient, its own identity first; nothing of one merged into another."""
+    return () if patient.merged_into is not None else tuple(_identities(patient))
+
+
+def _identities(patient: Patient) -> Iterator[Identity]:
+    if patient.own is None:
+        external_ids = ((kind, held["value"]) for kind, held in patient.external_ids.items())
+        yield identity_of_facts(patient.facts, external_ids, patient.created_name, patient.former_last_names)
+        return
+    for each in known_as(patient):
+        external_ids = each["external_ids"].items()
+        yield identity_of_facts(each["facts"], external_ids, each["created_name"], each["former_last_names"])
+
+
+def keys_of_patient(patient: Patient) -> frozenset[MatchKey]:
+    """Return the keys under which the patient is found."""
+    identities = identities_of_patient(patient)
+    return match_keys(identities[0]) if len(identities) == 1 else frozenset().union(*map(match_keys, identities))

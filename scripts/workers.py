@@ -48,7 +48,7 @@ class Workers:
 
     def __enter__(self) -> Self:
         launcher = [sys.executable, "-I", "-S", launch.__file__]
-        who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid()]
+        who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid(), "/", "/"]
         self._process = subprocess.Popen(
             [*launcher, *map(str, who), sys.executable, "-m", "scripts.workers"],
             env=self._environment(),

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.embedded import configuration, processes, software
+from scripts.embedded import configuration, launch, processes, software
 from scripts.embedded.access import ServerUnavailable
 from scripts.embedded.folder import Folder
 
@@ -34,14 +34,14 @@ def start(folder: Folder, settings: Mapping[str, str]) -> subprocess.Popen[bytes
     It does not answer yet: see `await_answer`.
     """
     _clear_leftovers(folder)
-    programs = software.programs(folder.root, folder.uid, folder.gid)
+    programs = folder.inside(software.programs(folder.root, folder.uid, folder.gid))
     if not folder.data.exists():
         _create(folder, programs)
     _check_version(folder)
     folder.give(folder.sockets)
     users = {pwd.getpwuid(os.geteuid()).pw_name, "root"}
-    configuration.write(folder.root, folder.data, folder.sockets, users, settings)
-    return _run(folder, [programs / "postgres", "-c", f"config_file={folder.root / 'postgresql.conf'}"])
+    configuration.write(folder, users, settings)
+    return _run(folder, [programs / "postgres", "-c", f"config_file={folder.seen / 'postgresql.conf'}"])
 
 
 def await_answer(folder: Folder, process: subprocess.Popen[bytes], answers: Callable[[], bool]) -> None:
@@ -77,6 +77,10 @@ def reason(said: list[str]) -> str:
 _HEADING = "-- starting "
 
 _KNOWN = {
+    launch.UNSEEN: (
+        "root may not run it, and its user cannot enter a folder above the data; "
+        "give a --data-dir elsewhere, for example /var/lib/patient-ledger"
+    ),
     "No space left on device": "the disk is full",
     "Disk quota exceeded": "the disk quota is used up",
     "Read-only file system": "the file system is read-only",
@@ -94,7 +98,7 @@ def _run(folder: Folder, command: list[str | Path]) -> subprocess.Popen[bytes]:
     with folder.open_log() as log:
         log.write(f"{_HEADING}{Path(command[0]).name}\n".encode())
         log.flush()
-        return processes.start(command, folder.uid, folder.gid, log)
+        return processes.start(folder, command, log)
 
 
 def _clear_leftovers(folder: Folder) -> None:
@@ -114,7 +118,7 @@ def _create(folder: Folder, programs: Path) -> None:
     if half.exists():
         shutil.rmtree(half)
     folder.give(half)
-    made = _run(folder, [programs / "initdb", "--pgdata", half, *_INITDB])
+    made = _run(folder, [programs / "initdb", "--pgdata", folder.inside(half), *_INITDB])
     if made.wait(timeout=CREATION) != 0:
         raise ServerUnavailable(f"The database could not be created{last_words(folder)}")
     half.rename(folder.data)

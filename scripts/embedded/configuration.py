@@ -8,6 +8,8 @@ what a statement said: neither text nor parameters of statements, nor the rows t
 from collections.abc import Mapping
 from pathlib import Path
 
+from scripts.embedded.folder import Folder
+
 SETTINGS = {
     "unix_socket_permissions": "0700",
     "listen_addresses": "",
@@ -51,20 +53,20 @@ FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 """Faster, and lost with the machine: for databases that live as long as a test run."""
 
 
-def write(folder: Path, data: Path, sockets: Path, users: set[str], overrides: Mapping[str, str]) -> None:
-    """Write the three configuration files into `folder`; `users` are the system users that may connect."""
+def write(folder: Folder, users: set[str], overrides: Mapping[str, str]) -> None:
+    """Write the three configuration files into the folder; `users` are the system users that may connect."""
     settings = {
         **SETTINGS,
         **overrides,
-        "data_directory": str(data),
-        "hba_file": str(folder / "pg_hba.conf"),
-        "ident_file": str(folder / "pg_ident.conf"),
-        "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
+        "data_directory": str(folder.inside(folder.data)),
+        "hba_file": str(folder.seen / "pg_hba.conf"),
+        "ident_file": str(folder.seen / "pg_ident.conf"),
+        "unix_socket_directories": '"' + str(folder.inside(folder.sockets)).replace('"', '""') + '"',
     }
     lines = [f"{name} = '{_quoted(value)}'\n" for name, value in settings.items()]
-    _replace(folder / "postgresql.conf", "# Written at every start.\n" + "".join(lines))
-    _replace(folder / "pg_hba.conf", "local all all peer map=ledger\n")
-    _replace(folder / "pg_ident.conf", "".join(f'ledger "{user}" all\n' for user in sorted(users)))
+    _replace(folder.root / "postgresql.conf", "# Written at every start.\n" + "".join(lines))
+    _replace(folder.root / "pg_hba.conf", "local all all peer map=ledger\n")
+    _replace(folder.root / "pg_ident.conf", "".join(f'ledger "{user}" all\n' for user in sorted(users)))
 
 
 def _quoted(value: str) -> str:

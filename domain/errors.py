@@ -42,5 +42,9 @@ class LedgerUnavailable(LedgerError):
     """The database cannot be reached or did not answer in time; nothing was stored."""
 
 
+class WriteConflict(LedgerUnavailable):
+    """Another request wrote first; nothing was stored, send this one again."""
+
+
 class OutcomeUnknown(LedgerUnavailable):
     """The connection broke while storing; send the same request again, it is applied once."""

@@ -3,13 +3,11 @@
 Built on `eventsourcing`'s `Application`: its factory makes our recorder, its mapper our rows, its `save` our append.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-import psycopg
 from eventsourcing.application import Application
 from eventsourcing.persistence import Transcoder
 
@@ -25,6 +23,7 @@ from domain.errors import (
     TooLittleToIdentify,
     UnknownOrganization,
     UnknownPatient,
+    WriteConflict,
 )
 from domain.events import Event
 from domain.evidence import Identity
@@ -121,7 +120,7 @@ class Ledger(Application[UUID]):
         random_bytes: Callable[[int], bytes],
         clock: Callable[[], datetime],
     ) -> None:
-        super().__init__({**env, "CREATE_TABLE": "no"})
+        super().__init__({"CREATE_TABLE": "no", **env})
         self._new_id = new_id
         self._random_bytes = random_bytes
         self._clock = clock
@@ -155,7 +154,7 @@ class Ledger(Application[UUID]):
                 return self._upsert_list(upserts, dry_run)
             except _Superseded:
                 continue
-            except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
+            except WriteConflict:
                 if len(upserts) > 1:
                     return [result for upsert in upserts for result in self._alone(upsert, dry_run)]
         raise LedgerUnavailable(cause="contention")
@@ -167,9 +166,12 @@ class Ledger(Application[UUID]):
             return [error]
 
     def _upsert_list(self, upserts: Sequence[Upsert], dry_run: bool) -> list[Receipt | LedgerError]:
-        prepared = [self._prepare(upsert) for upsert in upserts]
-        read = {p.organization.id: p.organization for p in prepared}
-        keys = [(p.organization.id, kind, key) for p in prepared for kind, key in p.keys]
+        read: dict[str, Organization] = {}
+        prepared = [self._prepare(upsert, read) for upsert in upserts]
+        placeable = [each for each in prepared if isinstance(each, _Prepared)]
+        if not placeable:
+            return [each for each in prepared if isinstance(each, LedgerError)]
+        keys = [(each.organization.id, kind, key) for each in placeable for kind, key in each.keys]
         limit = max(rules_of(each).candidate_limit for each in read.values()) + 1
         with self.recorder.unit_of_work(list(read)) as work:
             found, changed = work.look_up(keys, known={o.id: o.version for o in read.values()}, limit=limit)
@@ -180,15 +182,21 @@ class Ledger(Application[UUID]):
             decided = _Decided()
             at = instant(self._clock())
             for each in prepared:
-                decided.results.append(self._place(each, index, decided.drafts, at))
+                placed = self._place(each, index, decided.drafts, at) if isinstance(each, _Prepared) else each
+                decided.results.append(placed)
             if dry_run or not decided.drafts:
                 return decided.results
             recordings = self.events.put(decided.drafts, work=work)
             positions = iter([recording.notification.id for recording in recordings])
-            return [self._stored(result, work.states, positions) for result in decided.results]
+            return [self._stored(result, work.after, positions) for result in decided.results]
 
-    def _prepare(self, upsert: Upsert) -> _Prepared:
-        organization = self.organization(upsert.caller.organization_id)
+    def _prepare(self, upsert: Upsert, read: dict[str, Organization]) -> _Prepared | UnknownOrganization:
+        """Read a record for its organization; all of a list see one copy of it, which is left in `read`."""
+        organization_id = upsert.caller.organization_id
+        try:
+            organization = read[organization_id] = read.get(organization_id) or self.organization(organization_id)
+        except UnknownOrganization as error:
+            return error
         clean, dropped = normalise(
             upsert.record, organization=organization, today=self._clock().date(), received=upsert.received
         )
@@ -243,14 +251,16 @@ class Ledger(Application[UUID]):
         ]
 
     @staticmethod
-    def _stored(result: Receipt | LedgerError, states: Mapping[str, Any], positions: Any) -> Receipt | LedgerError:
-        """Return the receipt with what the append handed out."""
+    def _stored(
+        result: Receipt | LedgerError, after: Mapping[tuple[str, int], Patient], positions: Iterator[int]
+    ) -> Receipt | LedgerError:
+        """Return the receipt with what the append handed out: the patient as this record left it, not a later one."""
         if isinstance(result, LedgerError):
             return result
         position = None
         for _ in result.events:
             position = next(positions)
-        patient = states[result.patient.id]
+        patient = after.get((result.patient.id, result.patient.version), result.patient)
         return Receipt(**{**result.__dict__, "patient": patient, "position": position})
 
     # ---- one patient
@@ -260,6 +270,7 @@ class Ledger(Application[UUID]):
         return self._change_patient(patient_id, command, caller)
 
     def _change_patient(self, patient_id: str, command: Command, caller: Caller) -> Patient:
+        patient_id = _canonical(patient_id, UnknownPatient)
         with self.recorder.unit_of_work([caller.organization_id]) as work:
             found = work.lock_patients(caller.organization_id, [patient_id])
             if not found:
@@ -274,9 +285,10 @@ class Ledger(Application[UUID]):
         self, organization_id: str, patient_id: str, *, version: int | None = None, at: datetime | None = None
     ) -> Patient:
         """Return the patient after this version, or as it stood at this instant. UnknownPatient if it was not there."""
-        if patient_id == organization_id:
+        stream_id = _canonical(patient_id, UnknownPatient)
+        if stream_id == _canonical(organization_id, UnknownOrganization):
             raise UnknownPatient
-        entries = self.stream(organization_id, patient_id, up_to=END if version is None else version)
+        entries = self.stream(organization_id, stream_id, up_to=END if version is None else version)
         upto = [entry for entry in entries if at is None or entry.recorded_at <= at]
         state = patients.fold((entry.event, entry.envelope()) for entry in upto)
         if state is None:
@@ -296,16 +308,23 @@ class Ledger(Application[UUID]):
 
         A copy that has grown old is noticed by the next upsert, within its transaction.
         """
+        seen = self._organizations.get(organization_id)
+        return seen or self.current_organization(organization_id)
+
+    def current_organization(self, organization_id: str) -> Organization:
+        """Return the organization as it is now. UnknownOrganization when there is none."""
+        organization_id = _canonical(organization_id, UnknownOrganization)
+        seen = self._organizations.get(organization_id)
+        with self.recorder.unit_of_work([organization_id]) as work:
+            _, changed = work.look_up([], known={organization_id: seen.version if seen else 0}, limit=0)
+        self._organizations.update(changed)
         if organization_id not in self._organizations:
-            with self.recorder.unit_of_work([organization_id]) as work:
-                _, found = work.look_up([], known={organization_id: 0}, limit=0)
-            if organization_id not in found:
-                raise UnknownOrganization
-            self._organizations[organization_id] = found[organization_id]
+            raise UnknownOrganization
         return self._organizations[organization_id]
 
     def administer(self, command: Command, caller: Caller) -> Organization:
         """Apply a command to the caller's organization; return it as it is then."""
+        caller = replace(caller, organization_id=_canonical(caller.organization_id, UnknownOrganization))
         with self.recorder.unit_of_work([caller.organization_id]) as work:
             current = work.lock_organization(caller.organization_id)
             if current is None and not isinstance(command, CreateOrganization):
@@ -319,3 +338,11 @@ class Ledger(Application[UUID]):
             changed: Organization = work.states[caller.organization_id]
             self._organizations[changed.id] = changed
             return changed
+
+
+def _canonical(stream_id: str, refusal: type[LedgerError]) -> str:
+    """Return the id as streams carry it; what is no UUID names nothing."""
+    try:
+        return str(UUID(stream_id))
+    except ValueError:
+        raise refusal from None

@@ -21,6 +21,9 @@ class Work(Protocol):
     states: dict[str, Any]
     """Stream id → `Patient` or `Organization`, as looked up; after the append as stored."""
 
+    after: dict[tuple[str, int], Any]
+    """(stream id, version) → `Patient` or `Organization`, for every version that the append stored."""
+
     def look_up(
         self, keys: Iterable[tuple[str, str, str]], *, known: Mapping[str, int], limit: int
     ) -> tuple[list[Patient], dict[str, Organization]]:

@@ -17,14 +17,13 @@ from eventsourcing.postgres import (
     PostgresFactory,
 )
 from eventsourcing.utils import Environment, EnvType, strtobool
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 from psycopg.types.json import set_json_loads
-from psycopg_pool import PoolTimeout, TooManyRequests
 
 from domain.entry import StoredEntry
-from domain.errors import LedgerUnavailable, UnsafeSetting
+from domain.errors import LedgerUnavailable, UnsafeSetting, WriteConflict
 from domain.store import END, Store
 from projections.statements import statements
 from projections.unit_of_work import UnitOfWork
@@ -40,12 +39,28 @@ PLANS = (
 """Every statement of the application looks a few rows up by index; plans made from the statistics of an empty or fast
 growing table do not (measured: the look-up of a list fell from 3 ms to 60 ms between two ANALYZE)."""
 
+SOCKET = {
+    "application_name": "patient-ledger",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""Unless the URL says otherwise: a server that went silent is noticed after half a minute, not after two hours."""
+
+AWAY = (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout, errors.ReadOnlySqlTransaction)
+"""The database is away, too busy, in recovery, or gave up on us; the pool's own errors are OperationalErrors too."""
+
+OVERTAKEN = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
+"""Another transaction was first."""
+
 
 class Datastore(PostgresDatastore):
     """The library's pool, connecting as the URL says and working as the role `ledger_app`."""
 
     def __init__(self, url: str, **pool_settings: Any) -> None:
-        parameters = conninfo_to_dict(url)
+        parameters = {**SOCKET, **conninfo_to_dict(url)}
         super().__init__(dbname="", host="", port="", user="", password="", **pool_settings)
         self.pool.kwargs = {**parameters, "row_factory": tuple_row}
 
@@ -88,7 +103,7 @@ class Recorder(PostgresApplicationRecorder, Store):
             self.datastore.pool.open()
             with self.datastore.pool.connection() as connection:
                 yield connection
-        except (PoolTimeout, TooManyRequests, psycopg.OperationalError) as error:
+        except AWAY as error:
             raise LedgerUnavailable(cause=type(error).__name__) from None
 
     @contextmanager
@@ -106,6 +121,8 @@ class Recorder(PostgresApplicationRecorder, Store):
             work = UnitOfWork(connection, pipeline, organization_ids)
             try:
                 yield work
+            except OVERTAKEN as error:
+                raise WriteConflict(cause=type(error).__name__) from None
             finally:
                 work.close()
 

@@ -6,11 +6,13 @@ but the hashes and folds that need the position and the instant it hands out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, OperationalError, Pipeline
+import psycopg
+from psycopg import Connection, Pipeline
 
 from domain import hashing, organization, patient
 from domain.entry import Envelope, StoredEntry, instant
@@ -37,11 +39,14 @@ class UnitOfWork:
         self._open = False
         self.states: dict[str, Patient | Organization] = {}
         """Stream id → state, as looked up; after `append` as stored."""
+        self.after: dict[tuple[str, int], Patient | Organization] = {}
+        """(stream id, version) → state, for every version that `append` stored."""
 
     def close(self) -> None:
         """Roll back what was not committed."""
         if self._open and not self._connection.closed:
-            self._pipeline.sync()
+            with suppress(psycopg.Error):  # what follows a failed statement fails too, and must not hide why
+                self._pipeline.sync()
             self._connection.execute("ROLLBACK")
         self._open = False
 
@@ -51,6 +56,14 @@ class UnitOfWork:
             self._connection.execute("BEGIN")
             admitted = {"organizations": ",".join(self._organization_ids)}
             self._connection.execute(_SQL["admit"], admitted)
+
+    def _trip(self) -> None:
+        """Send what waits, and wait for the answers.
+
+        Fetching alone would leave the server in the middle of a statement, where no timeout ends a client that sleeps
+        with the head row in its hands; a sync leaves it idle in transaction, where one does.
+        """
+        self._pipeline.sync()
 
     def look_up(
         self, keys: Iterable[Key], *, known: Mapping[str, int], limit: int
@@ -74,6 +87,7 @@ class UnitOfWork:
             "limit": limit,
         }
         candidates = self._connection.execute(_SQL["find_candidates"], columns, binary=True)
+        self._trip()
         changed = {
             str(found_id): Organization.from_json(fold)
             for found_id, _, _, fold in organizations.fetchall()
@@ -85,12 +99,16 @@ class UnitOfWork:
         """Lock and return these patients, in the order of their ids; unknown ones are left out."""
         self._begin()
         keys = {"organization": organization_id, "ids": list(ids)}
-        return self._remember(self._connection.execute(_SQL["lock_patients"], keys, binary=True).fetchall())
+        found = self._connection.execute(_SQL["lock_patients"], keys, binary=True)
+        self._trip()
+        return self._remember(found.fetchall())
 
     def lock_organization(self, organization_id: str) -> Organization | None:
         """Lock and return the organization, `None` when there is none yet."""
         self._begin()
-        row = self._connection.execute(_SQL["lock_organization"], {"id": organization_id}).fetchone()
+        found = self._connection.execute(_SQL["lock_organization"], {"id": organization_id})
+        self._trip()
+        row = found.fetchone()
         if row is None:
             return None
         self._chains[organization_id] = row[2]
@@ -112,7 +130,9 @@ class UnitOfWork:
         IntegrityError when another transaction wrote the same version or external id first.
         """
         prefixes = [entry.leaf_prefix() for entry in entries]
-        head = self._connection.execute(_SQL["take_head"], {"count": len(entries)}, binary=True).fetchone()
+        taken = self._connection.execute(_SQL["take_head"], {"count": len(entries)}, binary=True)
+        self._trip()
+        head = taken.fetchone()
         assert head is not None
         last, recorded_at = head
         first = last - len(entries) + 1
@@ -137,11 +157,11 @@ class UnitOfWork:
         cursor = self._connection.cursor()
         cursor.execute(_SQL["append_events"], {**columns, **own})
         self._project(entries, instant(recorded_at))
-        self._connection.execute("COMMIT")
         try:
+            self._connection.execute("COMMIT")
             self._pipeline.sync()
-        except OperationalError:
-            if self._connection.closed:
+        except psycopg.Error:
+            if self._connection.closed:  # after COMMIT was sent, and before it was answered
                 raise OutcomeUnknown from None
             raise
         self._open = False
@@ -162,6 +182,7 @@ class UnitOfWork:
             else:
                 assert state is None or isinstance(state, Patient)
                 self.states[stream] = patient.evolve(state, entry.event, envelope)
+            self.after[stream, entry.originator_version] = self.states[stream]
         changed: list[tuple[Patient | None, Patient]] = []
         cursor = self._connection.cursor()
         for stream, old in before.items():

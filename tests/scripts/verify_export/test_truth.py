@@ -45,8 +45,10 @@ def test_an_erased_patient_is_proven_to_have_been_there(verify):
     ledger = small_ledger()
     before = ledger.checkpoint()
     ledger.erase(ANN)
-    code, printed = verify(ledger.export(ANN, since=(10,)), kept=before)
+    code, printed = verify(ledger.export(ANN, since=(10,)), kept=before, arguments=("--show",))
     assert (code, proven(printed)) == (0, "ABCDF")
+    assert printed.count('"state": null') == 5
+    assert "order" in printed.splitlines()[-1]
     assert "5 payloads are erased" in printed
     assert "1 payloads are the bytes" in printed
 

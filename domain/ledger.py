@@ -28,12 +28,13 @@ from domain.errors import (
 from domain.events import Event
 from domain.evidence import Identity
 from domain.group_commit import GroupCommit
-from domain.matching import Match, NoMatch, classify, match_keys
+from domain.idempotency import Kept, RequestKey, tell
+from domain.matching import RULE_VERSION, Match, NoMatch, classify, match_keys
 from domain.normalise import Clean, normalise, satisfies_invariant
 from domain.organization import Organization
 from domain.patient import Patient
 from domain.record import UpsertRecord
-from domain.store import END, Store
+from domain.store import END, Store, Work
 from domain.upsert import identity_of_record, interpret, rules_of
 
 ATTEMPTS = 5
@@ -57,6 +58,7 @@ class Upsert:
     record: UpsertRecord
     caller: Caller
     received: tuple[Dropped, ...] = ()
+    request: RequestKey | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,20 @@ class Receipt:
     request_id: str
     position: int | None = None
     events: tuple[Event, ...] = ()
+    rule_version: str = RULE_VERSION
+    request: RequestKey | None = None
+    replayed: bool = False
 
     @property
     def created(self) -> bool:
         """Return whether the record made a new patient."""
         return isinstance(self.outcome, NoMatch)
+
+    def kept(self) -> Kept:
+        """Return what a request with a key leaves behind."""
+        assert self.request is not None
+        told = tell(self.outcome, self.dropped, self.request_id)
+        return Kept(self.request, self.patient.id, self.patient.version, len(self.events), told)
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ class _Prepared:
     dropped: tuple[Dropped, ...]
     identity: Identity
     keys: tuple[tuple[str, str], ...]
+    request: RequestKey | None
 
 
 @dataclass
@@ -94,7 +106,7 @@ class _Decided:
     """What the decisions of one list have led to so far."""
 
     drafts: list[Draft] = field(default_factory=list)
-    results: list[Receipt | LedgerError] = field(default_factory=list)
+    results: list[Receipt | Kept | LedgerError] = field(default_factory=list)
 
 
 class _Superseded(Exception):
@@ -171,9 +183,16 @@ class Ledger(Application[UUID]):
         placeable = [each for each in prepared if isinstance(each, _Prepared)]
         if not placeable:
             return [each for each in prepared if isinstance(each, LedgerError)]
-        keys = [(each.organization.id, kind, key) for each in placeable for kind, key in each.keys]
         limit = max(rules_of(each).candidate_limit for each in read.values()) + 1
         with self.recorder.unit_of_work(list(read)) as work:
+            earlier = work.recall([each.request for each in placeable if each.request and not dry_run])
+            answered = [each if isinstance(each, LedgerError) else earlier.answer(each) for each in prepared]
+            keys = [
+                (each.organization.id, kind, key)
+                for each in answered
+                if isinstance(each, _Prepared)
+                for kind, key in each.keys
+            ]
             found, changed = work.look_up(keys, known={o.id: o.version for o in read.values()}, limit=limit)
             if changed:
                 self._organizations.update(changed)
@@ -181,14 +200,43 @@ class Ledger(Application[UUID]):
             index = CandidateIndex(found)
             decided = _Decided()
             at = instant(self._clock())
-            for each in prepared:
+            for each in answered:
                 placed = self._place(each, index, decided.drafts, at) if isinstance(each, _Prepared) else each
                 decided.results.append(placed)
-            if dry_run or not decided.drafts:
-                return decided.results
+            if not dry_run:
+                self._append(decided, work)
+        return [self._replayed(each) if isinstance(each, Kept) else each for each in decided.results]
+
+    def _append(self, decided: _Decided, work: Work) -> None:
+        """Store the drafts and what their requests leave; the receipts tell where they stand afterwards."""
+        kept = [each.kept() for each in decided.results if isinstance(each, Receipt) and each.request is not None]
+        work.keep(kept)
+        if decided.drafts:
             recordings = self.events.put(decided.drafts, work=work)
             positions = iter([recording.notification.id for recording in recordings])
-            return [self._stored(result, work.after, positions) for result in decided.results]
+            decided.results = [self._stored(result, work.after, positions) for result in decided.results]
+        elif kept:
+            work.commit()
+
+    def _replayed(self, kept: Kept) -> Receipt | LedgerError:
+        """Return the receipt of an earlier request, read from the ledger again."""
+        organization_id, stream_id = kept.request.organization_id, kept.patient_id
+        try:
+            patient = self.patient_as_of(organization_id, stream_id, version=kept.version)
+            entries = self.stream(organization_id, stream_id, after=kept.version - kept.events, up_to=kept.version)
+        except LedgerError as error:
+            return error
+        return Receipt(
+            patient=patient,
+            organization=self.organization(organization_id),
+            outcome=kept.outcome,
+            dropped=kept.dropped,
+            request_id=kept.told["request_id"],
+            position=entries[-1].position if entries else None,
+            events=tuple(entry.event for entry in entries),
+            rule_version=kept.told["rule_version"],
+            replayed=True,
+        )
 
     def _prepare(self, upsert: Upsert, read: dict[str, Organization]) -> _Prepared | UnknownOrganization:
         """Read a record for its organization; all of a list see one copy of it, which is left in `read`."""
@@ -202,7 +250,7 @@ class Ledger(Application[UUID]):
         )
         identity = identity_of_record(clean)
         keys = tuple((kind, key) for kind, key in match_keys(identity))
-        return _Prepared(upsert.caller, organization, clean, dropped, identity, keys)
+        return _Prepared(upsert.caller, organization, clean, dropped, identity, keys, upsert.request)
 
     def _place(self, prepared: _Prepared, index: CandidateIndex, drafts: list[Draft], at: str) -> Receipt | LedgerError:
         """Find or create the record's patient and decide; new drafts are added, the index is kept current."""
@@ -221,7 +269,7 @@ class Ledger(Application[UUID]):
         if meant.events:
             index.put(meant.patient)
             version = 0 if patient is None else patient.version
-            drafts += self._drafts(caller, source, stream_id, version, meant.events)
+            drafts += self.drafts(caller, source, stream_id, version, meant.events)
         return Receipt(
             patient=meant.patient,
             organization=organization,
@@ -229,11 +277,13 @@ class Ledger(Application[UUID]):
             dropped=meant.dropped,
             request_id=caller.request_id,
             events=meant.events,
+            request=prepared.request,
         )
 
-    def _drafts(
+    def drafts(
         self, caller: Caller, source: str, stream_id: str, version: int, events: Sequence[Event]
     ) -> list[Draft]:
+        """Return these events as the next ones of a stream that is at `version`."""
         organization_id, originator_id = UUID(caller.organization_id), UUID(stream_id)
         salts = self._random_bytes(16 * len(events))
         return [
@@ -252,10 +302,10 @@ class Ledger(Application[UUID]):
 
     @staticmethod
     def _stored(
-        result: Receipt | LedgerError, after: Mapping[tuple[str, int], Patient], positions: Iterator[int]
-    ) -> Receipt | LedgerError:
+        result: Receipt | Kept | LedgerError, after: Mapping[tuple[str, int], Patient], positions: Iterator[int]
+    ) -> Receipt | Kept | LedgerError:
         """Return the receipt with what the append handed out: the patient as this record left it, not a later one."""
-        if isinstance(result, LedgerError):
+        if not isinstance(result, Receipt):
             return result
         position = None
         for _ in result.events:
@@ -270,16 +320,20 @@ class Ledger(Application[UUID]):
         return self._change_patient(patient_id, command, caller)
 
     def _change_patient(self, patient_id: str, command: Command, caller: Caller) -> Patient:
-        patient_id = _canonical(patient_id, UnknownPatient)
-        with self.recorder.unit_of_work([caller.organization_id]) as work:
-            found = work.lock_patients(caller.organization_id, [patient_id])
-            if not found:
-                raise UnknownPatient
-            events = patients.decide(found[0], command)
-            if events:
-                self.events.put(self._drafts(caller, caller.source, patient_id, found[0].version, events), work=work)
-            state: Patient = work.states[patient_id]
-            return state
+        following = _canonical(patient_id, UnknownPatient)
+        while True:
+            with self.recorder.unit_of_work([caller.organization_id]) as work:
+                found = work.lock_patients(caller.organization_id, [following])
+                if not found:
+                    raise UnknownPatient
+                if found[0].merged_into is None:
+                    events = patients.decide(found[0], command)
+                    if events:
+                        drafts = self.drafts(caller, caller.source, following, found[0].version, events)
+                        self.events.put(drafts, work=work)
+                    state: Patient = work.states[following]
+                    return state
+            following = found[0].merged_into
 
     def patient_as_of(
         self, organization_id: str, patient_id: str, *, version: int | None = None, at: datetime | None = None
@@ -334,7 +388,7 @@ class Ledger(Application[UUID]):
                 assert current is not None
                 return current
             version = 0 if current is None else current.version
-            self.events.put(self._drafts(caller, caller.source, caller.organization_id, version, events), work=work)
+            self.events.put(self.drafts(caller, caller.source, caller.organization_id, version, events), work=work)
             changed: Organization = work.states[caller.organization_id]
             self._organizations[changed.id] = changed
             return changed

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from eventsourcing.persistence import ApplicationRecorder
 
 from domain.entry import StoredEntry
+from domain.idempotency import Earlier, Kept, RequestKey
 from domain.organization import Organization
 from domain.patient import Patient
 
@@ -28,6 +29,15 @@ class Work(Protocol):
         self, keys: Iterable[tuple[str, str, str]], *, known: Mapping[str, int], limit: int
     ) -> tuple[list[Patient], dict[str, Organization]]:
         """Lock (organization, kind, key)s and the patients that share one; return them and changed organizations."""
+
+    def recall(self, requests: Sequence[RequestKey]) -> Earlier:
+        """Return what is known of these requests, and hold those that nobody else is carrying out."""
+
+    def keep(self, kept: Sequence[Kept]) -> None:
+        """Store what requests led to, with what is appended next."""
+
+    def commit(self) -> None:
+        """Commit without an append."""
 
     def lock_patients(self, organization_id: str, ids: Sequence[str]) -> list[Patient]:
         """Lock and return these patients, in the order of their ids; unknown ones are left out."""

@@ -4,6 +4,7 @@ Two things of the stock recorder are switched off, with what replaces them: the 
 row, gapless and in commit order) and NOTIFY (followers poll). Tables are made by migrations, never by a worker.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from psycopg import Connection, Cursor, errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 from psycopg.types.json import set_json_loads
+from psycopg_pool import PoolTimeout
 
 from domain.entry import StoredEntry
 from domain.errors import LedgerUnavailable, UnsafeSetting, WriteConflict
@@ -49,6 +51,13 @@ SOCKET = {
 }
 """Unless the URL says otherwise: a server that went silent is noticed after half a minute, not after two hours."""
 
+RECONNECT_SECONDS = 1.0
+"""For so long a connection is tried for again by itself; the next request that needs one tries anew. The pool's own
+patience doubles with each failure: after two minutes without a database it came back a minute late."""
+
+AWAY_SECONDS = 1.0
+"""After one request waited in vain, others are refused for so long without waiting, so that they do not pile up."""
+
 AWAY = (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout, errors.ReadOnlySqlTransaction)
 """The database is away, too busy, in recovery, or gave up on us; the pool's own errors are OperationalErrors too."""
 
@@ -63,6 +72,9 @@ class Datastore(PostgresDatastore):
         parameters = {**SOCKET, **conninfo_to_dict(url)}
         super().__init__(dbname="", host="", port="", user="", password="", **pool_settings)
         self.pool.kwargs = {**parameters, "row_factory": tuple_row}
+        self.pool.reconnect_timeout = RECONNECT_SECONDS
+        self.away_until = 0.0
+        """Until then (monotonic seconds) nobody waits for a connection: none could be had a moment ago."""
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
         """Return what every new connection does first."""
@@ -99,11 +111,14 @@ class Recorder(PostgresApplicationRecorder, Store):
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
         """Lend a connection of the pool. LedgerUnavailable when none can be had or it breaks."""
+        pool, away = self.datastore.pool, time.monotonic() < self.datastore.away_until
         try:
-            self.datastore.pool.open()
-            with self.datastore.pool.connection() as connection:
+            pool.open()
+            with pool.connection(timeout=AWAY_SECONDS / 10 if away else None) as connection:
                 yield connection
         except AWAY as error:
+            if isinstance(error, PoolTimeout) and not pool.get_stats().get("pool_available"):
+                self.datastore.away_until = time.monotonic() + AWAY_SECONDS
             raise LedgerUnavailable(cause=type(error).__name__) from None
 
     @contextmanager
@@ -206,7 +221,7 @@ class Factory(PostgresFactory):
             pool_size=int(environment.get(self.POSTGRES_POOL_SIZE) or 2),
             max_overflow=int(environment.get(self.POSTGRES_MAX_OVERFLOW) or 8),
             max_waiting=int(environment.get(self.POSTGRES_MAX_WAITING) or 256),
-            connect_timeout=float(environment.get(self.POSTGRES_CONNECT_TIMEOUT) or 5),
+            connect_timeout=float(environment.get(self.POSTGRES_CONNECT_TIMEOUT) or 3),
             lock_timeout=int(environment.get(self.POSTGRES_LOCK_TIMEOUT) or 5),
             idle_in_transaction_session_timeout=10,
         )

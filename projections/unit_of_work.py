@@ -17,9 +17,10 @@ from psycopg import Connection, Pipeline
 from domain import hashing, organization, patient
 from domain.entry import Envelope, StoredEntry, instant
 from domain.errors import OutcomeUnknown
+from domain.idempotency import Earlier, Kept, RequestKey
 from domain.organization import Organization
 from domain.patient import Patient
-from projections import directory, match_index, patients
+from projections import directory, idempotency, match_index, patients
 from projections.statements import statements
 
 _SQL = statements("event_store")
@@ -124,6 +125,18 @@ class UnitOfWork:
             found.append(state)
         return found
 
+    def recall(self, requests: Sequence[RequestKey]) -> Earlier:
+        """Return what is known of these requests, and hold those that nobody else is carrying out."""
+        if not requests:
+            return Earlier({}, frozenset())
+        self._begin()
+        return idempotency.recall(self._connection, requests)
+
+    def keep(self, kept: Sequence[Kept]) -> None:
+        """Store what requests led to, with what is appended next."""
+        if kept:
+            idempotency.keep(self._connection, kept)
+
     def append(self, entries: Sequence[StoredEntry]) -> list[int]:
         """Store the entries and what the inline projections make of them, and commit; return the positions.
 
@@ -157,15 +170,19 @@ class UnitOfWork:
         cursor = self._connection.cursor()
         cursor.execute(_SQL["append_events"], {**columns, **own})
         self._project(entries, instant(recorded_at))
+        self.commit()
+        return positions
+
+    def commit(self) -> None:
+        """Commit. OutcomeUnknown when the connection broke after COMMIT was sent and before it was answered."""
         try:
             self._connection.execute("COMMIT")
             self._pipeline.sync()
         except psycopg.Error:
-            if self._connection.closed:  # after COMMIT was sent, and before it was answered
+            if self._connection.closed:
                 raise OutcomeUnknown from None
             raise
         self._open = False
-        return positions
 
     def _project(self, entries: Iterable[StoredEntry], recorded_at: str) -> None:
         """Bring the inline projections up to these entries."""

@@ -319,7 +319,7 @@ def test_a_server_that_is_not_there_is_away():
 def test_what_is_stored_after_a_conflict_has_no_trace_of_it(clinic: Clinic):
     """A unit of work that fails for any reason says which, leaves its connection usable and its transaction undone."""
     patient = clinic.send(**ANN, phone_number="212-555-0142").patient
-    drafts = clinic.ledger._drafts(
+    drafts = clinic.ledger.drafts(
         clinic.caller, "api", patient.id, patient.version - 1, [PhoneChanged("+12125550142", "+12125550143", None)]
     )
 

@@ -139,7 +139,7 @@ def _compare_names(one: PersonName, other: PersonName, patient: Identity, born: 
             first = "former" if created == "equal" else created if created in SLIPS else first
         elif created in {"alike", "different"}:
             first = "drifted"
-    if last in {"typo", "similar", "different"}:
+    if last in {"typo", "similar", "overlap", "different"}:
         former = (parse_name(None, None, each) for each in (*patient.former_last_names, patient.created_last_name))
         words = {word for each in former if (word := compare_surname(one, each))}
         if last != "typo" and words & {"equal", "typo"}:

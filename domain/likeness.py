@@ -144,7 +144,8 @@ def compare_surname(one: PersonName, other: PersonName) -> str:
     """Name how two surnames relate; empty when one of them is missing.
 
     - equal: the same after folding, gaps and hyphens apart.
-    - part: compounds that share a part (García-López, López), or names that differ in particles only.
+    - part: one is a part of the other (López, García-López), or they differ in particles only.
+    - overlap: two compounds that share a part and differ in another (García-López, García-Moreno): cousins.
     - typo: one edit apart, five letters at least: of shorter surnames, one edit makes another (Lee, Lew).
     - similar: Jaro–Winkler ≥ .88.
     - different.
@@ -154,19 +155,19 @@ def compare_surname(one: PersonName, other: PersonName) -> str:
         return ""
     if a == b:
         return "equal"
-    if _share_a_part(one.surname_words, other.surname_words):
+    if one.surname_words == other.surname_words or _is_part(one.surname_words, other.surname_words):
         return "part"
     shorter = min(len(a), len(b))
     if shorter >= 5 and _edits(a, b) == 1:
         return "typo"
+    if set(one.surname_words) & set(other.surname_words):
+        return "overlap"
     return "similar" if shorter >= 3 and JaroWinkler.similarity(a, b) >= JARO_WINKLER else "different"
 
 
-def _share_a_part(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    if one == other:
-        return True
-    shared = set(one) & set(other) if len(one) > 1 or len(other) > 1 else ()
-    return any(len(word) > 2 or not word.isascii() for word in shared)
+def _is_part(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    fewer, more = sorted((set(one), set(other)), key=len)
+    return fewer < more and any(len(word) > 2 or not word.isascii() for word in fewer)
 
 
 def compare_middle(one: PersonName, other: PersonName) -> str:

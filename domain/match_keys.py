@@ -13,7 +13,7 @@ class MatchKey(NamedTuple):
 
 
 def match_keys(identity: Identity) -> frozenset[MatchKey]:
-    """Return the match keys of a record or a patient: seven as a rule.
+    """Return the match keys of a record or a patient: six or seven as a rule.
 
     Two that can match share one. Where a tier rests on the external id, the phone or the email, that is a key of its
     own. The demographics tier rests on the date of birth, which alone is shared by dozens in a million, and on

@@ -50,9 +50,9 @@ class Candidate:
 class Rules:
     """What an organization may choose.
 
-    close_variants: whether close names with an equal date of birth match. shared_contact_people: so many different
-    people make a contact a shared one, which carries no match: more than a small family. candidate_limit: of a key
-    with more candidates not all are looked up, so it carries no match either.
+    close_variants: whether close names with an equal date of birth match. shared_contact_people: a contact that so
+    many different people hold, or twice as many of one family, carries no match. candidate_limit: nor does a key
+    with more patients than this, of which not all are looked up.
     """
 
     close_variants: bool = True

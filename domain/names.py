@@ -24,7 +24,7 @@ _ACCENTS = re.compile("[\u0300-\u036f]")
 _ASIDES = re.compile(r'\([^)]*\)|\[[^\]]*\]|"[^"]*"|“[^”]*”')
 _NOT_ASCII_WORD = re.compile("[^a-z0-9]+")
 
-TITLES = _words("mr mrs ms mx miss dr prof rev fr sr sra srta sir hon capt sgt lt col")
+TITLES = _words("mr mrs ms mx miss dr prof rev fr sr sra srta capt sgt lt")
 CREDENTIALS = _words("md phd dds dmd esq rn np lcsw")
 PARTICLES = _words(
     """

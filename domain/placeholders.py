@@ -7,6 +7,7 @@ real names of many (Na, Child, Blank, Doe) are left out: those patients must be 
 """
 
 import re
+from functools import lru_cache
 
 
 def _words(text: str) -> frozenset[str]:
@@ -24,13 +25,11 @@ _FILLER_LOCALS = _words(
     """
     na nan none null nil nobody noone noemail noemailaddress nomail nomailaddress noaddress notavailable
     notapplicable notprovided notgiven notknown noemailprovided doesnothave donthave declined refused
-    unknown unk unspecified undefined missing tbd noreply donotreply asdf asdfasdf qwerty
+    unknown unk unspecified undefined missing tbd noreply donotreply no asdf asdfasdf qwerty
     xx xxx xxxx xxxxx zzz zzzz fake fakeemail dummy dummyemail placeholder patientdeclined patientrefused
     """
 )
-_FILLER_HOSTS = _words(
-    "none na no noemail nomail unknown null fake asdf test xxx xxxx declined refused noreply nowhere"
-)
+_FILLER_HOSTS = _words("none noemail nomail unknown null fake asdf test xxx xxxx declined refused noreply nowhere")
 _ROLE_LOCALS = _words(
     """
     admin administrator appointments billing careers clinic contact enquiries frontdesk hello help
@@ -39,6 +38,7 @@ _ROLE_LOCALS = _words(
     testing tester user webmaster
     """
 )
+_SAMPLES = _words("abc email example asd mail name")
 _NAME_WORDS = _words(
     """
     anon anonymous asdf baby babyboy babygirl boy bb bg client confidential deceased declined donotuse dummy
@@ -60,6 +60,7 @@ _BIRTH_DATES = _words(
 _EPOCH = "1970-01-01"
 
 
+@lru_cache(maxsize=16_384)
 def is_filler_phone(e164: str) -> bool:
     """Tell whether a phone number can only have been typed to fill the field.
 
@@ -97,9 +98,12 @@ def is_filler_email(email: str) -> bool:
     host = domain.split(".")[0]
     if bare in _FILLER_LOCALS or host in _FILLER_HOSTS:
         return True
-    return bare == host and (len(set(bare)) == 1 or bare in _ROLE_LOCALS)
+    if len(set(bare)) == 1 and len(set(host)) == 1:
+        return True
+    return bare == host and (bare in _ROLE_LOCALS or bare in _SAMPLES or bare.isdigit())
 
 
+@lru_cache(maxsize=16_384)
 def is_placeholder_email(email: str) -> bool:
     """Tell whether an email address is nobody's own: a filler, or the mailbox of a role or an office."""
     return re.sub(r"[._-]", "", email.lower().partition("@")[0]) in _ROLE_LOCALS or is_filler_email(email)
@@ -119,9 +123,7 @@ def is_placeholder_name(folded: str) -> bool:
         return True
     if words[0] in {"baby", "bb", "bg", "infant", "newborn", "nb", "twin", "triplet"} and len(words) > 1:
         return True
-    return words[0] in _NAME_WORDS and all(
-        w in _NAME_WORDS or w in _INFANT_REST or w.isdigit() for w in words
-    )
+    return words[0] in _NAME_WORDS and all(w in _NAME_WORDS or w in _INFANT_REST or w.isdigit() for w in words)
 
 
 def is_unknown_person(first: str, last: str) -> bool:

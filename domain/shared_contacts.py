@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence, Set
 from domain.evidence import Identity, compare_birth_dates
 from domain.likeness import SLIPS, compare_given, compare_surname
 from domain.match_keys import MatchKey
+from domain.names import PersonName
+
+SURNAMES_OF_A_FAMILY = 2
 
 
 def shared_contacts(
@@ -13,7 +16,7 @@ def shared_contacts(
     """Return the contacts of a record that `people` different people hold, or more than were looked up.
 
     The front desk's number, a shelter's, a carrier's default, a care home's mailbox: nobody lists them, the patients
-    who hold them show it. A family of four keeps its phone. patients: those found for the record, in a fixed order.
+    who hold them show it. A family keeps its phone. patients: those found for the record, in a fixed order.
     """
     return frozenset(
         contact
@@ -22,20 +25,26 @@ def shared_contacts(
         if contact
         and (
             MatchKey(kind, contact) in crowded
-            or _held_by([each for each in patients if contact in (*each.phones, each.mailbox)], people)
+            or _hold_apart([each for each in patients if contact in (*each.phones, each.mailbox)], people)
         )
     )
 
 
-def _held_by(holders: Sequence[Identity], people: int) -> bool:
+def _hold_apart(holders: Sequence[Identity], people: int) -> bool:
+    """Tell whether those who hold a contact are too many: `people` of several surnames, or twice as many of one."""
     if len(holders) < people:
         return False
     different: list[Identity] = []
+    surnames: list[PersonName] = []
     for holder in holders:
-        if not _is_among(holder, different):
-            different.append(holder)
-            if len(different) == people:
-                return True
+        if _is_among(holder, different):
+            continue
+        different.append(holder)
+        name = holder.name
+        if name.surname and all(compare_surname(name, each) == "different" for each in surnames):
+            surnames.append(name)
+        if len(different) >= (people if len(surnames) >= SURNAMES_OF_A_FAMILY + 1 else 2 * people):
+            return True
     return False
 
 

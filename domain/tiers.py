@@ -35,29 +35,31 @@ def exact_demographics(evidence: Evidence) -> str | None:
 def close_demographics(evidence: Evidence) -> str | None:
     """Judge names that are not equal but close, with the date of birth equal.
 
-    Given name and surname each equal, or off by something that happens to one person: nickname, initial, slip, half
-    of a compound, former name, the two swapped. At most one of the looser kinds (initial, half, former), and beside
-    it the other name equal.
+    One of the two is equal and the other off by something that happens to one person: a nickname, an initial, a slip,
+    half of a compound, a former name. Or each has a typo, or the two are swapped.
 
-    - contact: a surname half or former is weak, and contacts that differ outweigh it.
-    - gender, middle_name: see `_two_people`. twins: see `_twins`.
+    - suffix, gender, middle_name: what of the rest is different makes two people of two names.
+    - contact: half a surname and a former one are weak, and contacts that differ outweigh them.
+    - twins: see `_twins`. first_name: alike, but two names.
     """
     first, last = evidence.first_name, evidence.last_name
     if evidence.date_of_birth != "equal":
         return None
-    if first == "equal" and last in {"part", "former"}:
-        held_against = "contact" if evidence.contact_disagrees else HOLDS
-    elif (first, last) in {("equal", "typo"), ("swapped", "swapped")}:
-        held_against = HOLDS
-    elif last == "equal" and first in {"nickname", "spelling", "initial", "part", "former", *SLIPS}:
-        held_against = _two_people(evidence) or _twins(evidence)
-    elif last == "typo" and first in {"nickname", "typo", "misspelt"}:
-        held_against = _two_people(evidence)
-    elif last == "equal" and first == "alike":
-        return "first_name"
+    if first == "equal":
+        in_question = last in {"typo", "part", "former"}
+    elif last == "equal":
+        in_question = first in {"nickname", "spelling", "initial", "part", "former", "alike", *SLIPS}
     else:
+        in_question = first == "swapped" or (last == "typo" and first in {"nickname", "typo", "misspelt"})
+    if not in_question:
         return None
-    return "suffix" if evidence.suffix == "different" else held_against
+    if first == "alike":
+        return "first_name"
+    if evidence.suffix == "different":
+        return "suffix"
+    if last in {"part", "former"} and evidence.contact_disagrees:
+        return "contact"
+    return _another_person(evidence) or _twins(evidence)
 
 
 def shared_contact(word: str, evidence: Evidence, record: Identity, patient: Identity) -> str | None:
@@ -93,16 +95,18 @@ def _name_with_birth_date(evidence: Evidence) -> str:
     """Judge the name where contact and date of birth are the same: only a twin could be meant.
 
     With an equal given name the surname may be another one: a marriage, an added half, none given. Without it,
-    the surname must be equal, off by a typo or alike (or missing on both sides).
+    the surname must be equal, off by a typo, similar or missing.
     """
     first, last = evidence.first_name, evidence.last_name
-    if first in {"equal", "swapped"}:
+    if (first, last) == ("equal", "equal"):
         return HOLDS
-    if first not in {"nickname", "spelling", "initial", "part", "former", *SLIPS}:
+    if first not in {"equal", "swapped", "nickname", "spelling", "initial", "part", "former", *SLIPS}:
         return "first_name"
-    if last not in {"equal", "typo", "similar", ""} or (last != "equal" and first in {"initial", "part", "former"}):
+    if first in {"initial", "part", "former"} and last != "equal":
         return "last_name"
-    return _two_people(evidence) or _twins(evidence)
+    if first not in {"equal", "swapped"} and last not in {"equal", "typo", "similar", ""}:
+        return "last_name"
+    return _another_person(evidence) or _twins(evidence)
 
 
 def _name_with_near_birth_date(evidence: Evidence) -> str:
@@ -115,7 +119,7 @@ def _name_with_near_birth_date(evidence: Evidence) -> str:
         return "first_name"
     if last not in {"equal", "typo"} or (first, last) == ("nickname", "typo"):
         return "last_name"
-    return _two_people(evidence)
+    return HOLDS if first == "equal" else _another_person(evidence)
 
 
 def _name_alone(evidence: Evidence) -> str:
@@ -133,22 +137,16 @@ def _name_alone(evidence: Evidence) -> str:
         return "suffix"
     if evidence.external_id == "different" and (first, last) != ("equal", "equal"):
         return "external_id"
-    return "gender" if evidence.gender == "different" else _middle_differs(evidence) or _two_people(evidence)
+    return _another_person(evidence)
 
 
-def _two_people(evidence: Evidence) -> str:
-    """Return what says that two given names, close but not equal, are two people's: another sex, another middle name.
+def _another_person(evidence: Evidence) -> str:
+    """Return what says that two names, close or even equal, are two people's: another sex, another middle name.
 
-    Where only the last vowel differs, the sex must be known and the same.
+    Where given names differ in the last vowel only, the sex must be known and the same.
     """
-    if evidence.first_name == "equal":
-        return HOLDS
     if evidence.gender == "different" or (evidence.first_name == "ending" and evidence.gender != "equal"):
         return "gender"
-    return _middle_differs(evidence)
-
-
-def _middle_differs(evidence: Evidence) -> str:
     return "middle_name" if evidence.middle_name == "different" else HOLDS
 
 

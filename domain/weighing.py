@@ -20,6 +20,7 @@ _WEIGHTS = {
     "misspelt": 1,
     "ending": 1,
     "similar": 1,
+    "overlap": 1,
     "alike": 1,
     "month_day_swapped": 1,
     "different": -1,
@@ -68,14 +69,14 @@ def may_be_one_person(evidence: Evidence) -> bool:
     first, last, born = evidence.first_name, evidence.last_name, evidence.date_of_birth
     contact = evidence.contact_agrees or "shared" in (evidence.phone, evidence.email)
     same_birth = born not in {"", "different"}
-    surname_close = last in {"equal", "part", "typo", "similar", "former", "swapped"}
+    surname_close = last in {"equal", "part", "typo", "similar", "former", "swapped", "overlap", "drifted"}
     if first in _SAME_NAME and surname_close:
         return contact or same_birth
     if born == "different":
         return False
     if surname_close and evidence.contact_agrees and same_birth:
         return True
-    if first == "alike" and surname_close:
+    if first in {"alike", "drifted"} and surname_close:
         return contact or born == "equal"
     if surname_close and first in {"", "placeholder"}:
         return evidence.contact_agrees or born == "equal"

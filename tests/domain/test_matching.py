@@ -1,0 +1,459 @@
+"""Whose record is this? One test for each rule of the cascade."""
+
+from dataclasses import replace
+
+import pytest
+
+from domain.matching import Candidate, Identity, Match, MatchKey, NoMatch, Rules, classify
+from tests.domain.people import (
+    ANN,
+    BORN,
+    EMAIL,
+    OTHER_BORN,
+    OTHER_EMAIL,
+    OTHER_PHONE,
+    PHONE,
+    known,
+    person,
+    place,
+    refusal,
+    tier,
+    unremarkable,
+)
+
+# ---- demographics
+
+
+def test_equal_names_and_birth_date_are_one_person():
+    assert tier(person("ANN", "LEE", BORN), ANN) == "demographics"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(("José", "Núñez"), ("JOSE", "NUNEZ")), (("Ann", "García-López"), ("Ann", "Garcia Lopez")), (("王", "明"),) * 2],
+)
+def test_accents_hyphens_and_script_do_not_tell_apart(one, other):
+    outcome = place(person(one[0], one[1], BORN), person(other[0], other[1], BORN))
+    assert isinstance(outcome, Match)
+    assert outcome.evidence == {"first_name": "equal", "last_name": "equal", "date_of_birth": "equal"}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "evidence"),
+    [
+        ("Bob", "Smithson", ("nickname", "equal")),
+        ("R", "Smithson", ("initial", "equal")),
+        ("Robrt", "Smithson", ("typo", "equal")),
+        ("Robert", "Smithsn", ("equal", "typo")),
+        ("Robrt", "Smithsn", ("typo", "typo")),
+        ("Robert", "Smithson-Cole", ("equal", "part")),
+        ("Robert James", "Smithson", ("part", "equal")),
+        ("Smithson", "Robert", ("swapped", "swapped")),
+    ],
+)
+def test_close_variants_match_with_an_equal_birth_date_and_are_named(first, last, evidence):
+    outcome = place(person(first, last, BORN), person("Robert", "Smithson", BORN))
+    assert isinstance(outcome, Match)
+    assert outcome.tier == "demographics"
+    assert (outcome.evidence["first_name"], outcome.evidence["last_name"]) == evidence
+
+
+def test_an_organization_can_switch_close_variants_off():
+    robert, bob = person("Robert", "Smith", BORN), person("Bob", "Smith", BORN)
+    outcome = place(bob, robert, rules=Rules(close_variants=False))
+    assert isinstance(outcome, NoMatch)
+    assert [(rival.reason, rival.flag) for rival in outcome.rivals] == [("close_variants_off", True)]
+    assert tier(robert, robert, rules=Rules(close_variants=False)) == "demographics"
+
+
+def test_an_exact_match_wins_over_a_close_one():
+    outcome = place(person("Ann", "Lee", BORN), person("Ann", "Lee-Cole", BORN), person("Ann", "Lee", BORN))
+    assert isinstance(outcome, Match)
+    assert outcome.id == "2"
+
+
+def test_a_half_surname_does_not_match_against_other_contacts():
+    compound = person("Ann", "Garcia-Lopez", BORN, phone=PHONE)
+    assert tier(person("Ann", "Lopez", BORN, phone=PHONE), compound) == "demographics"
+    assert refusal(person("Ann", "Lopez", BORN, phone=OTHER_PHONE), compound) == ("contact", True)
+
+
+def test_month_and_day_swapped_match_only_with_a_contact():
+    swapped = replace(ANN, date_of_birth="1980-04-03", phone=None, email=None)
+    patient = replace(ANN, date_of_birth="1980-03-04")
+    assert refusal(swapped, patient) == ("date_of_birth", True)
+    assert tier(replace(swapped, phone=PHONE), patient) == "phone_fuzzy_name"
+
+
+def test_two_full_middle_names_tell_namesakes_apart_unless_a_contact_agrees():
+    marie = replace(ANN, middle_name="Marie")
+    louise = person("Ann", "Lee", BORN, middle_name="Louise")
+    assert refusal(louise, marie) == ("middle_name", True)
+    assert tier(replace(louise, phone=PHONE), marie) == "demographics"
+
+
+def test_jr_and_sr_are_two_people_in_every_tier():
+    senior = person("John", "Smith Sr", "1950-02-02", phone=PHONE)
+    assert refusal(person("John", "Smith Jr", phone=PHONE), senior) == ("suffix", True)
+    assert refusal(person("John", "Smith, Jr.", "1950-02-02"), senior) == ("suffix", True)
+    assert tier(person("John", "Smith", "1950-02-02"), senior) == "demographics"
+
+
+def test_a_suffix_on_one_side_without_birth_date_is_a_namesake():
+    assert refusal(person("John", "Smith Jr", phone=PHONE), person("John", "Smith", phone=PHONE)) == ("suffix", True)
+
+
+# ---- placeholders
+
+
+def test_placeholder_birth_dates_do_not_match():
+    default = person("Ann", "Lee", "1900-01-01", phone=PHONE)
+    assert tier(replace(default, phone=OTHER_PHONE), default) is None
+
+
+def test_the_unix_epoch_counts_only_where_contacts_do_not_contradict():
+    epoch = person("Ann", "Lee", "1970-01-01", phone=PHONE)
+    assert tier(replace(epoch, phone=None), epoch) == "demographics"
+    assert refusal(replace(epoch, phone=OTHER_PHONE), epoch) == ("date_of_birth", True)
+
+
+@pytest.mark.parametrize("first", ["Baby Girl", "Noah", "Baby Boy"])
+def test_newborns_without_a_name_are_for_a_person_to_judge(first):
+    newborn = person("Baby Boy", "Lee", "2026-11-01", phone=PHONE)
+    assert refusal(replace(newborn, first_name=first), newborn) == ("placeholder_name", True)
+
+
+def test_strangers_who_share_only_placeholders_share_nothing():
+    stranger = person("Unknown", "Unknown", "1900-01-01", phone="+19999999999", email="none@none.com")
+    assert unremarkable(stranger, stranger)
+
+
+def test_a_filler_phone_is_no_evidence():
+    assert unremarkable(
+        person("Ann", "Lee", phone="+19999999999"), person("Ann", "Lee", OTHER_BORN, phone="+19999999999")
+    )
+
+
+# ---- phone and email with a fuzzy name
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("Robert", "Smithson"), ("Bob", "Smithson"), ("Robrt", "Smithson"), ("Robert", "Smithsen")],
+)
+def test_a_shared_phone_and_a_fuzzy_name_match_without_a_birth_date(first, last):
+    patient = person("Robert", "Smithson", BORN, phone=PHONE)
+    assert tier(person(first, last, phone=PHONE), patient) == "phone_fuzzy_name"
+
+
+def test_a_shared_email_is_the_last_tier():
+    assert tier(person("Ann", "Lee", email=EMAIL), ANN) == "email_fuzzy_name"
+    assert tier(person("Ann", "Lee", email=EMAIL, phone=PHONE), ANN) == "phone_fuzzy_name"
+
+
+@pytest.mark.parametrize(("first", "last"), [("Bob", "Smithsen"), ("R", "Smithson"), ("Robert", "Jones")])
+def test_without_a_birth_date_one_name_must_be_equal_and_the_other_close(first, last):
+    assert tier(person(first, last, phone=PHONE), person("Robert", "Smithson", phone=PHONE)) is None
+
+
+def test_another_birth_date_is_another_person():
+    father = person("John", "Smith", "1950-06-01", phone=PHONE)
+    assert refusal(person("John", "Smith", "1980-12-24", phone=PHONE), father) == ("date_of_birth", True)
+
+
+def test_a_typo_in_the_birth_date_is_the_same_person_with_the_same_name():
+    assert tier(replace(ANN, date_of_birth="1980-03-22"), ANN) == "phone_fuzzy_name"
+    assert tier(replace(ANN, date_of_birth="1980-03-22", first_name="Annn"), ANN) is None
+
+
+def test_parent_and_child_on_one_phone():
+    mother = person("Ann", "Lee", BORN, phone=PHONE)
+    assert unremarkable(person("Anna", "Lee", OTHER_BORN, phone=PHONE), mother)
+    assert refusal(person("Anna", "Lee", phone=PHONE), mother) == ("first_name", True)
+    assert unremarkable(person("Tom", "Lee", phone=PHONE), mother)
+
+
+def test_mother_and_daughter_on_one_email():
+    mother = person("Ann", "Lee", "1960-01-09", email=EMAIL)
+    assert unremarkable(person("Annie", "Lee", "1990-07-30", email=EMAIL), mother)
+    assert refusal(person("Annie", "Lee", email=EMAIL), mother) == ("first_name", True)
+
+
+def test_patrick_and_patricia_are_two_people():
+    assert refusal(person("Patricia", "Lee", phone=PHONE), person("Patrick", "Lee", phone=PHONE)) == (
+        "first_name",
+        True,
+    )
+
+
+def test_another_sex_vetoes_where_a_birth_date_is_missing():
+    robin = person("Robin", "Lee", phone=PHONE, gender="male")
+    assert refusal(replace(robin, gender="F"), robin) == ("gender", True)
+    assert tier(replace(robin, gender="other"), robin) == "phone_fuzzy_name"
+
+
+def test_another_id_of_the_same_type_needs_equal_names_where_a_birth_date_is_missing():
+    patient = person("Robert", "Smith", phone=PHONE, external_ids=(("mrn", "1"),))
+    record = replace(patient, external_ids=(("mrn", "2"),))
+    assert tier(record, patient) == "phone_fuzzy_name"
+    assert refusal(replace(record, first_name="Bob"), patient) == ("external_id", True)
+
+
+def test_a_married_name_needs_given_name_birth_date_and_a_contact():
+    married = replace(ANN, last_name="Cole", email=None)
+    assert tier(married, ANN) == "phone_fuzzy_name"
+    assert tier(replace(married, phone=None), ANN) is None
+    assert tier(replace(married, date_of_birth=None), ANN) is None
+
+
+def test_a_former_surname_still_finds_the_patient():
+    married = replace(ANN, last_name="Cole", former_last_names=("Lee",))
+    assert tier(person("Ann", "Lee", BORN), married) == "demographics"
+
+
+def test_an_additional_phone_counts_with_a_birth_date_only():
+    patient = replace(ANN, additional_phone=OTHER_PHONE)
+    record = replace(ANN, phone=OTHER_PHONE, email=None, first_name="Annie", last_name="Cole")
+    assert tier(replace(record, first_name="Ann"), patient) == "phone_fuzzy_name"
+    assert refusal(person("Ann", "Lee", phone=OTHER_PHONE), patient) == ("additional_phone", True)
+
+
+def test_a_reassigned_phone_finds_nobody():
+    assert unremarkable(person("Zoe", "Kim", phone=PHONE), ANN)
+
+
+def test_a_phone_alone_finds_only_who_is_known_by_nothing_else():
+    assert tier(Identity(phone=PHONE), Identity(phone=PHONE)) == "phone_fuzzy_name"
+    assert tier(Identity(phone=PHONE), ANN) is None
+
+
+# ---- twins
+
+
+TWIN = person(None, "Lee", "2015-06-06", phone=PHONE, email=EMAIL)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ana", "Anna"),
+        ("Mia", "Mya"),
+        ("Jayden", "Hayden"),
+        ("Emma", "Noah"),
+        ("Daniel", "Daniela"),
+        ("J", "Jack"),
+        ("Zach", "Zack"),
+    ],
+)
+def test_twins_are_two_and_flagged(one, other):
+    _, flagged = refusal(replace(TWIN, first_name=other), replace(TWIN, first_name=one))
+    assert flagged
+
+
+@pytest.mark.parametrize(("one", "other"), [("Robert", "Bob"), ("Jonathan", "Jonathn"), ("Robert", "ROBERT")])
+def test_one_of_the_twins_is_found_by_an_equal_name_nickname_or_non_word(one, other):
+    sibling = replace(TWIN, first_name="Margaret")
+    outcome = place(replace(TWIN, first_name=other), replace(TWIN, first_name=one), sibling)
+    assert isinstance(outcome, Match)
+    assert outcome.id == "1"
+
+
+def test_twins_born_around_midnight_need_an_equal_name_or_nickname():
+    early = replace(TWIN, first_name="Jonathan")
+    late = replace(TWIN, first_name="Jonathn", date_of_birth="2015-06-07")
+    assert tier(late, early) is None
+
+
+# ---- several candidates
+
+
+def test_two_candidates_that_tie_are_never_guessed():
+    outcome = place(person("Ann", "Lee", BORN), ANN, replace(ANN, phone=OTHER_PHONE))
+    assert isinstance(outcome, NoMatch)
+    assert (outcome.ambiguous, outcome.tier) == (True, "demographics")
+    assert [(rival.id, rival.reason, rival.flag) for rival in outcome.rivals] == [
+        ("1", "tie", True),
+        ("2", "tie", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "more", [{"phone": OTHER_PHONE}, {"email": OTHER_EMAIL}, {"middle_name": "Marie"}, {"external_ids": (("a", "2"),)}]
+)
+def test_a_tie_is_narrowed_by_the_other_evidence(more):
+    first = person("Ann", "Lee", BORN, phone=PHONE, external_ids=(("a", "1"),))
+    second = replace(first, **({"external_ids": ()} if "external_ids" in more else more))
+    outcome = place(person("Ann", "Lee", BORN, **more), first, second)
+    assert isinstance(outcome, Match)
+    assert outcome.id == "2"
+    assert [(rival.id, rival.reason, rival.flag) for rival in outcome.rivals] == [("1", "less_evidence", True)]
+
+
+def test_evidence_for_both_is_a_tie():
+    first = person("Ann", "Lee", BORN, phone=PHONE, email=OTHER_EMAIL)
+    second = person("Ann", "Lee", BORN, phone=OTHER_PHONE, email=EMAIL)
+    outcome = place(person("Ann", "Lee", BORN, phone=PHONE, email=EMAIL), first, second)
+    assert isinstance(outcome, NoMatch)
+    assert outcome.ambiguous
+
+
+def test_a_name_between_two_candidates_is_a_tie():
+    first, second = (person(name, "Robinson", phone=PHONE) for name in ("Jonathan", "Jonathon"))
+    outcome = place(person("Jonathn", "Robinson", phone=PHONE), first, second)
+    assert isinstance(outcome, NoMatch)
+    assert (outcome.ambiguous, outcome.tier) == (True, "phone_fuzzy_name")
+    assert tier(first, first, second) == "phone_fuzzy_name"
+
+
+def test_a_tie_does_not_repeat_itself():
+    tied = [replace(ANN, external_ids=(("mrn", number),)) for number in "12"]
+    record = replace(ANN)
+    outcome = place(record, *tied, record)
+    assert isinstance(outcome, Match)
+    assert outcome.id == "3"
+
+
+def test_who_was_judged_distinct_is_not_flagged_again():
+    first, second = known(ANN, replace(ANN, date_of_birth=None))
+    judged = Candidate(first.id, first.identity, distinct_from=frozenset({second.id}))
+    for candidates, flag in (([first, second], True), ([judged, second], False)):
+        outcome = classify(ANN, candidates)
+        assert isinstance(outcome, Match)
+        assert [(rival.reason, rival.flag) for rival in outcome.rivals] == [("later_tier", flag)]
+
+
+# ---- shared contacts
+
+
+def strangers(number: int, phone: str = PHONE) -> list[Identity]:
+    """Return people who have nothing in common but a phone."""
+    firsts = ("Zoe", "Ravi", "Olga", "Mateo", "Fatima", "Henry", "Ingrid", "Tariq", "Wanda", "Yusuf", "Bruno", "Carla")
+    lasts = ("Kim", "Patel", "Ivanova", "Gomez", "Haddad", "Brook", "Olsen", "Aziz", "Nowak", "Demir", "Rossi", "Weber")
+    return [person(first, last, phone=phone) for first, last in zip(firsts[:number], lasts, strict=False)]
+
+
+def test_a_phone_held_by_several_people_stops_carrying_a_match():
+    record = person("Robert", "Lee", phone=PHONE)
+    patient = person("Robert", "Lee", BORN, phone=PHONE)
+    assert tier(record, patient, *strangers(3)) == "phone_fuzzy_name"
+    outcome = place(record, patient, *strangers(4))
+    assert isinstance(outcome, NoMatch)
+    assert [(rival.id, rival.reason, rival.evidence["phone"]) for rival in outcome.rivals] == [
+        ("1", "shared_contact", "shared")
+    ]
+    assert tier(replace(record, date_of_birth=BORN), patient, *strangers(4)) == "demographics"
+
+
+def test_an_email_held_by_several_people_stops_carrying_a_match():
+    record = person("Robert", "Lee", email=EMAIL)
+    patient = person("Robert", "Lee", BORN, email=EMAIL)
+    others = [replace(each, phone=None, email=EMAIL) for each in strangers(4)]
+    assert tier(record, patient, *others[:3]) == "email_fuzzy_name"
+    assert tier(record, patient, *others) is None
+
+
+def test_a_family_keeps_its_phone_longer_than_strangers():
+    family = [person(name, "Lee", phone=PHONE) for name in ("Robert", "Susan", "Tom", "Olive", "Victor", "Zoe", "Ian")]
+    assert tier(person("Bob", "Lee", phone=PHONE), *family) == "phone_fuzzy_name"
+    assert tier(person("Bob", "Lee", phone=PHONE), *family, *strangers(3)) is None
+
+
+def test_duplicates_of_one_person_do_not_make_a_contact_shared():
+    ann = person("Ann", "Lee", phone=PHONE)
+    others = [replace(ann, date_of_birth=BORN, external_ids=(("mrn", str(number)),)) for number in range(8)]
+    outcome = place(replace(ann, gender="female"), *others)
+    assert isinstance(outcome, NoMatch)
+    assert {rival.reason for rival in outcome.rivals} == {"tie"}
+
+
+def test_a_key_with_more_candidates_than_the_limit_is_a_shared_contact():
+    candidates = known(person("Robert", "Lee", BORN, phone=PHONE))
+    record = person("Robert", "Lee", phone=PHONE)
+    assert isinstance(classify(record, candidates, Rules(), frozenset({MatchKey("phone", PHONE)})), NoMatch)
+
+
+def test_a_date_and_name_with_more_patients_than_were_looked_up_do_not_match_alone():
+    record, candidates = person("Ann", "Lee", BORN), known(ANN)
+    keys = ("birth_name", "1980-03-21 ann"), ("birth_name", "1980-03-21 lee"), ("birth_initials", "1980-03-21 al")
+    crowded = frozenset(MatchKey(*key) for key in keys)
+    assert isinstance(classify(record, candidates, Rules(), crowded - {MatchKey(*keys[1])}), Match)
+    outcome = classify(record, candidates, Rules(), crowded)
+    assert isinstance(outcome, NoMatch)
+    assert [rival.reason for rival in outcome.rivals] == ["shared_date"]
+    assert isinstance(classify(replace(record, phone=PHONE), candidates, Rules(), crowded), Match)
+
+
+def test_the_same_record_again_finds_its_patient_behind_a_shared_phone():
+    record = person("Robert", "Lee", phone=PHONE)
+    assert tier(record, record, *strangers(12)) == "phone_fuzzy_name"
+    assert tier(replace(record, first_name="Bob"), record, *strangers(12)) is None
+
+
+# ---- drift
+
+
+def test_a_chain_of_fuzzy_matches_does_not_walk_away_from_the_first_name():
+    walked = person("Jonathn", "Smith", phone=PHONE, created_first_name="Jonathan", created_last_name="Smith")
+    assert tier(person("Jnathan", "Smith", phone=PHONE), walked) == "phone_fuzzy_name"
+    assert refusal(person("Jonthn", "Smith", phone=PHONE), walked) == ("first_name", True)
+    assert tier(person("Jonthn", "Smith", phone=PHONE), replace(walked, created_first_name=None)) is not None
+    surname = person("Ann", "Johnsen", phone=PHONE, created_first_name="Ann", created_last_name="Thompson")
+    assert tier(person("Ann", "Johnson", phone=PHONE), surname) is None
+
+
+def test_a_patient_is_still_known_by_the_name_it_was_created_with():
+    renamed = person("Bob", "Lee", BORN, created_first_name="Rupertus", created_last_name="Lee")
+    assert tier(person("Rupertus", "Lee", BORN), renamed) == "demographics"
+
+
+# ---- external id
+
+
+HELD = replace(ANN, external_ids=(("mrn", "7"),))
+
+
+def test_the_external_id_decides_before_everything_else():
+    stranger = person("Zoe", "Kim", OTHER_BORN, external_ids=(("mrn", "7"),))
+    outcome = place(stranger, HELD, person("Zoe", "Kam", OTHER_BORN))
+    assert isinstance(outcome, Match)
+    assert (outcome.id, outcome.tier) == ("1", "external_id")
+
+
+def test_an_id_of_another_type_is_another_id():
+    assert tier(Identity(external_ids=(("ssn", "7"),), phone=OTHER_PHONE), HELD) is None
+
+
+def test_a_changed_surname_alone_is_no_overlay():
+    outcome = place(replace(HELD, last_name="Cole"), HELD)
+    assert isinstance(outcome, Match)
+    assert outcome.overlay is None
+
+
+@pytest.mark.parametrize("change", [{"last_name": "Kim"}, {"first_name": "Zoe"}])
+def test_another_name_and_another_birth_date_are_a_suspected_overlay(change):
+    outcome = place(replace(HELD, date_of_birth=OTHER_BORN, **change), HELD)
+    assert isinstance(outcome, Match)
+    assert outcome.overlay is not None
+    assert outcome.overlay.evidence["date_of_birth"] == "different"
+    assert outcome.overlay.other_id is None
+
+
+def test_a_typo_beside_another_birth_date_is_no_overlay():
+    outcome = place(replace(HELD, date_of_birth=OTHER_BORN), HELD)
+    assert isinstance(outcome, Match)
+    assert outcome.overlay is None
+
+
+def test_the_demographics_of_another_patient_are_a_suspected_overlay():
+    other = person("Bob", "Ray", "1975-05-17")
+    outcome = place(replace(other, external_ids=(("mrn", "7"),)), HELD, other)
+    assert isinstance(outcome, Match)
+    assert outcome.id == "1"
+    assert outcome.overlay is not None
+    assert outcome.overlay.other_id == "2"
+
+
+def test_two_holders_of_one_external_id_are_never_guessed():
+    outcome = place(Identity(external_ids=(("mrn", "7"),)), HELD, HELD)
+    assert isinstance(outcome, NoMatch)
+    assert (outcome.ambiguous, outcome.tier) == (True, "external_id")

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from domain.dropped import Reason
-from domain.payors import LocationRate as SentRate
-from domain.payors import Service as SentService
+from domain.payors import LocationRate, Service
 from domain.values import Flag, Number
 
 Text = str | None
@@ -52,7 +51,7 @@ class AssignedUser(Answer):
     email: Text
 
 
-class Referral(Answer):
+class PatientReferral(Answer):
     """Who referred the patient, for what, and for how long."""
 
     id: Id
@@ -81,14 +80,14 @@ def _as_answered(annotation: Any) -> Any:
     return Amount if annotation is Number else bool | None if annotation is Flag else Text
 
 
-_RATE: dict[str, Any] = {name: (_as_answered(sent), ...) for name, sent in SentRate.__annotations__.items()}
-_SERVICE: dict[str, Any] = {name: (_as_answered(sent), ...) for name, sent in SentService.__annotations__.items()}
+_RATE: dict[str, Any] = {name: (_as_answered(sent), ...) for name, sent in LocationRate.__annotations__.items()}
+_SERVICE: dict[str, Any] = {name: (_as_answered(sent), ...) for name, sent in Service.__annotations__.items()}
 
-LocationRate = create_model("LocationRate", __base__=Answer, **_RATE)
-LocationRate.__doc__ = "What a payor covers at a location."
+ServiceRate = create_model("ServiceRate", __base__=Answer, **_RATE)
+ServiceRate.__doc__ = "What a payor covers at a location."
 
 
-class Service(create_model("SentService", __base__=Answer, **_SERVICE)):  # type: ignore[misc] # fields as sent
+class PayorService(create_model("SentService", __base__=Answer, **_SERVICE)):  # type: ignore[misc] # fields as sent
     """The benefits of one service under a payor, and how they were verified."""
 
     id: Id
@@ -99,10 +98,10 @@ class Service(create_model("SentService", __base__=Answer, **_SERVICE)):  # type
     service_type: Text
     copay_in_network: Amount
     verification_dates: list[str] | None
-    location_rates: list[LocationRate]
+    location_rates: list[ServiceRate]
 
 
-class Subscriber(Answer):
+class PayorSubscriber(Answer):
     """Who holds the insurance, where that is not the patient."""
 
     first_name: Text
@@ -129,7 +128,7 @@ class Insurance(Answer):
     name: str
 
 
-class Payor(Answer):
+class PatientPayor(Answer):
     """An insurance of the patient. What only the clinic's side can fill is null or its default."""
 
     id: Id
@@ -182,8 +181,8 @@ class Payor(Answer):
     ai_summary_generated_at: Text
     patient: PayorPatient
     insurance: Insurance | None
-    subscriber: Subscriber | None
-    services: list[Service]
+    subscriber: PayorSubscriber | None
+    services: list[PayorService]
     active: bool
     version: int
 
@@ -236,8 +235,8 @@ class Patient(Answer):
     tags: list[Tag]
     workflow_stage: WorkflowStage | None
     assigned_user: AssignedUser | None
-    referrals: list[Referral]
-    payors: list[Payor]
+    referrals: list[PatientReferral]
+    payors: list[PatientPayor]
     external_id_values: list[ExternalIdValue]
     gender: Text
     state: Text
@@ -325,3 +324,32 @@ class HistoryPage(Answer):
 
     items: list[HistoryItem]
     next: int | None = Field(description="Send it as `before` for the next page; null on the last one.")
+
+
+class Health(Answer):
+    """That the process lives."""
+
+    status: Literal["alive"]
+
+
+class Pointed(Answer):
+    """A member of the body that an error is about, as a JSON pointer."""
+
+    pointer: str = Field(examples=["#/date_of_birth"])
+    detail: str = Field("", description="The rule it breaks; never the value.")
+
+
+class ProblemDetails(Answer):
+    """An error (RFC 9457). It names fields and rules, never values."""
+
+    type: str = Field(description="Stable; a page of this service that explains it.", examples=["/problems/not-json"])
+    title: str
+    status: int
+    detail: str
+    request_id: str = Field(description="Also in X-Request-Id; quote it when you ask about this error.")
+    errors: list[Pointed] = Field([], description="Where in the body.")
+    parameter: str = Field("", description="Which parameter or header.")
+    scope: str = Field("", description="Which scope the key lacks.")
+    limit_bytes: int = Field(0, description="How large a body may be.")
+    dropped_fields: list[str] = Field([], description="Fields that were sent and could not be used.")
+    dropped: list[Drop] = Field([], description="The same with the reason.")

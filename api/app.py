@@ -10,7 +10,8 @@ from falcon import Request, Response
 from api import problems
 from api.bootstrap import build_ledger
 from api.keys import Gate, NotAllowed, Principal
-from api.resources.health import Live
+from api.pages import PAGES
+from api.panel.routes import add_panel
 from api.routes import ROUTES
 from api.settings import BadSetting, Settings, read_settings
 from domain.errors import LedgerError
@@ -60,9 +61,9 @@ def create_app(ledger: Ledger, settings: Settings) -> App:
     app.add_error_handler(Exception, problems.answer_bug)
     app.add_error_handler(falcon.HTTPError, problems.answer_http_error)
     app.add_error_handler(LedgerError, problems.answer_ledger_error)
-    app.add_route("/livez", Live())
-    for path, resource in ROUTES.items():
+    for path, resource in [*ROUTES.items(), *PAGES.items()]:
         app.add_route(path, resource(ledger, settings))
+    add_panel(app, ledger)
     return app
 
 

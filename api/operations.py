@@ -26,8 +26,10 @@ class Parameter:
 class Operation:
     """What is taken and what comes back. `refusals` are the errors of this operation's own."""
 
-    answer: type[BaseModel] | None
+    id: str
+    answer: type[BaseModel]
     body: type[BaseModel] | None = None
+    example: Mapping[str, Any] | None = None
     parameters: tuple[Parameter, ...] = ()
     refusals: tuple[type[LedgerError], ...] = ()
     has_etag: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from api.operations import Resource
 from api.resources.communications import Communications
+from api.resources.health import Live
 from api.resources.history import History
 from api.resources.patients import PatientById
 from api.resources.upsert import UpsertPatient
@@ -16,5 +17,6 @@ ROUTES: Mapping[str, type[Resource]] = {
     "/v1/patients/{patient_id}": PatientById,
     "/v1/patients/{patient_id}/history": History,
     "/v1/patients/{patient_id}/communications": Communications,
+    "/livez": Live,
 }
 """Path → resource."""

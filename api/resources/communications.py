@@ -34,12 +34,15 @@ class Communications(Resource):
     scopes: ClassVar = {"POST": "patients:write"}
     operations: ClassVar = {
         "POST": Operation(
-            body=Communication, answer=Communicated, refusals=(*UNREADABLE, UnusableMember, UnknownPatient)
+            id="recordCommunication",
+            body=Communication,
+            answer=Communicated,
+            refusals=(*UNREADABLE, UnusableMember, UnknownPatient),
         )
     }
 
     def on_post(self, req: Request, resp: Response, patient_id: str) -> None:
-        """Tell of a communication. The answer is the patient after it."""
+        """Tell of a communication with the patient."""
         told = read_model(req, self._settings.max_body_bytes, Communication)
         occurred_at = parameters.in_the_past(told.occurred_at, "occurred_at")
         command = RecordCommunication(channel=told.channel, direction=told.direction, occurred_at=instant(occurred_at))

@@ -20,6 +20,7 @@ class History(Resource):
     scopes: ClassVar = {"GET": "patients:read"}
     operations: ClassVar = {
         "GET": Operation(
+            id="getHistory",
             answer=HistoryPage,
             parameters=(
                 whole_number("before", "Cursor: `next` of the page before.", least=1, most=10**17),
@@ -35,7 +36,7 @@ class History(Resource):
     }
 
     def on_get(self, req: Request, resp: Response, patient_id: str) -> None:
-        """Answer a page. `?before=` is the cursor (a version); `kind`, `event`, `field` and `source` filter."""
+        """Tell what happened to a patient."""
         organization_id = req.context.principal.organization_id
         stream_id = parameters.patient_id(patient_id)
         kind = parameters.choice(req, "kind", KINDS)

@@ -20,6 +20,7 @@ class PatientById(Resource):
     scopes: ClassVar = {"GET": "patients:read"}
     operations: ClassVar = {
         "GET": Operation(
+            id="getPatient",
             answer=PatientAnswer,
             parameters=(text("as_of", "A version, or an instant (ISO 8601).", example="3"),),
             refusals=(BadParameter, UnknownPatient),
@@ -28,7 +29,7 @@ class PatientById(Resource):
     }
 
     def on_get(self, req: Request, resp: Response, patient_id: str) -> None:
-        """Answer the patient; `?as_of=` takes a version or an instant."""
+        """Get one patient, now or as of a moment."""
         organization_id = req.context.principal.organization_id
         patient = self._patient(organization_id, parameters.patient_id(patient_id), req.get_param("as_of"))
         etag = f'"{patient.version}"'

@@ -19,12 +19,25 @@ from projections.resource import patient_resource
 
 
 class UpsertPatient(Resource):
-    """A partner sends a record; we answer with where it landed."""
+    """A partner sends a record; we answer with where it landed.
+
+    The patient is looked for by external id, then by name and date of birth, then by phone or email with a fitting
+    name; only one who is singled out is updated, otherwise a new patient is created. Sent values replace those held;
+    what is null, blank or missing changes nothing; what cannot be used is dropped and named in `dropped_fields`.
+    The same record again changes nothing and gets the same patient.
+    """
 
     scopes: ClassVar = {"POST": "patients:write"}
     operations: ClassVar = {
         "POST": Operation(
+            id="upsertPatient",
             body=UpsertRecord,
+            example={
+                "first_name": "Ann",
+                "last_name": "Garcia",
+                "date_of_birth": "03/01/1980",
+                "phone_number": "(212) 555-0142",
+            },
             answer=Upserted,
             parameters=(parameters.DRY_RUN, parameters.IDEMPOTENCY_KEY),
             refusals=(*UNREADABLE, BadParameter, TooLittleToIdentify, RequestUnderWay, KeyUsedBefore),
@@ -32,7 +45,7 @@ class UpsertPatient(Resource):
     }
 
     def on_post(self, req: Request, resp: Response) -> None:
-        """Place one record. `?dry_run=true` decides and answers, and writes nothing."""
+        """Create or update a patient."""
         body = parse_object(read_bytes(req, self._settings.max_body_bytes))
         record, received = read_record(body)
         upsert = Upsert(record, parameters.caller(req), received, parameters.request_key(req, body))

@@ -3,7 +3,10 @@
 The database is shared by the tests of a file: each has an organization of its own, and tenants do not meet.
 """
 
+import os
+import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from falcon.testing import TestClient
@@ -21,6 +24,15 @@ def ledger(new_database: NewDatabase) -> Iterator[Ledger]:
     """Yield the ledger on this file's database."""
     with new_database() as url, build_ledger(url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Return how the browser starts: the system's own, which has no sandbox when it runs as root."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs a browser: install Debian's package chromium")
+    return {**browser_type_launch_args, "executable_path": path, "args": ["--no-sandbox"] if os.geteuid() == 0 else []}
 
 
 @pytest.fixture

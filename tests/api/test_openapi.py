@@ -1,0 +1,95 @@
+"""The OpenAPI document is the committed one, sound, and says of each route what the route does."""
+
+import re
+from typing import Any
+
+import orjson
+import pytest
+from falcon.inspect import inspect_app
+from falcon.testing import TestClient
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from api import openapi, problems
+from api.routes import ROUTES
+
+DOCUMENT: dict[str, Any] = orjson.loads(openapi.FILE.read_bytes())
+OPERATIONS = [
+    pytest.param(path, method, operation, id=operation["operationId"])
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+]
+DESCRIBED = [parameters.values for parameters in OPERATIONS]
+
+
+def test_the_committed_document_is_what_routes_and_models_say_now():
+    assert openapi.FILE.read_bytes() == openapi.text(), "renew it: ./scripts/openapi"
+
+
+def test_the_document_is_valid_openapi_3_1():
+    assert [*OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+def test_the_service_hands_out_the_committed_document(client: TestClient):
+    answer = client.simulate_get("/openapi.json")
+    assert (answer.content, answer.headers["Content-Type"]) == (openapi.FILE.read_bytes(), "application/json")
+    again = client.simulate_get("/openapi.json", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_every_public_route_and_method_is_described_and_no_other(client: TestClient):
+    served = {
+        (route.path, method.method)
+        for route in inspect_app(client.app).routes
+        for method in route.methods
+        if route.path.startswith(("/v1", "/livez", "/readyz")) and not method.internal
+    }
+    assert served == {(path, method.upper()) for path, method, _ in DESCRIBED}
+    for path, resource in ROUTES.items():
+        assert set(resource.scopes) <= set(resource.operations), path
+        assert path.startswith("/v1/") == bool(resource.scopes), f"{path} is open to everybody"
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_every_operation_has_what_generated_clients_and_readers_need(path: str, method: str, operation: Any):
+    assert re.fullmatch(r"[a-z][A-Za-z]+", operation["operationId"])
+    assert operation["summary"]
+    assert operation["description"]
+    assert len(operation["tags"]) == 1
+    assert {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"} == set(
+        re.findall(r"{(\w+)}", path)
+    )
+    assert all(parameter["description"] for parameter in operation["parameters"] if parameter["in"] != "path")
+    assert ("requestBody" in operation) == (method == "post")
+    if path.startswith("/v1/"):
+        assert operation["security"] == [{"apiKey": []}]
+        assert {"401", "403", "429", "503"} <= set(operation["responses"])
+
+
+def test_operation_ids_are_unique():
+    ids = [operation["operationId"] for _, _, operation in DESCRIBED]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_problem_of_the_document_has_a_page_that_says_what_to_do(client: TestClient):
+    told = {
+        slug
+        for _, _, operation in DESCRIBED
+        for response in operation["responses"].values()
+        for slug in response.get("content", {}).get(problems.MEDIA_PROBLEM_JSON, {}).get("examples", {})
+    }
+    listing = client.simulate_get("/problems").text
+    assert told <= set(problems.catalogue())
+    for slug, (problem, detail) in problems.catalogue().items():
+        page = client.simulate_get(f"/problems/{slug}")
+        assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        assert problem.remedy.split()[0] in page.text
+        assert detail.split()[0] in page.text
+        assert f'href="/problems/{slug}"' in listing
+    assert client.simulate_get("/problems/nonsense").status_code == 404
+
+
+def test_no_two_kinds_of_problem_share_a_slug_but_not_a_meaning():
+    by_slug: dict[str, problems.Problem] = {}
+    for problem in problems.PROBLEMS.values():
+        assert by_slug.setdefault(problem.slug, problem) == problem

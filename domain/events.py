@@ -7,6 +7,7 @@ fields; neither changes once released: a new shape takes a new `schema_version` 
 """
 
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, ClassVar, dataclass_transform
 
 EVENTS: dict[str, type["Event"]] = {}
@@ -18,9 +19,11 @@ class Event:
     """A fact. Subclasses list their payload as fields."""
 
     schema_version: ClassVar[int] = 1
+    payload_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True)(cls)
+        cls.payload_fields = frozenset(signature(cls).parameters)
         EVENTS[cls.__name__] = cls
 
 

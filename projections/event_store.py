@@ -132,8 +132,8 @@ class Recorder(PostgresApplicationRecorder, Store):
     @contextmanager
     def unit_of_work(self, organization_ids: Sequence[str]) -> Iterator[UnitOfWork]:
         """Open one transaction for these organizations: look up, decide, append; rolled back unless committed."""
-        with self.connection() as connection, connection.pipeline() as pipeline:
-            work = UnitOfWork(connection, pipeline, organization_ids)
+        with self.connection() as connection:
+            work = UnitOfWork(connection, organization_ids)
             try:
                 yield work
             except OVERTAKEN as error:

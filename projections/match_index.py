@@ -11,6 +11,7 @@ from psycopg import Cursor
 from domain.known_as import keys_of_patient
 from domain.matching import MatchKey
 from domain.patient import Patient
+from projections.arrays import Column, texts, uuids
 from projections.statements import statements
 
 _SQL = statements("match_index")
@@ -42,6 +43,6 @@ def write(cursor: Cursor[Any], changed: Iterable[tuple[Patient | None, Patient]]
             cursor.execute(_SQL[statement], _columns(changes))
 
 
-def _columns(changes: list[Row]) -> dict[str, list[str]]:
-    names = ("organization_id", "kind", "key", "patient_id")
-    return {name: list(column) for name, column in zip(names, zip(*changes, strict=True), strict=True)}
+def _columns(changes: list[Row]) -> dict[str, Column]:
+    organizations, kinds, keys, ids = zip(*changes, strict=True)
+    return {"organization_id": uuids(organizations), "kind": texts(kinds), "key": texts(keys), "patient_id": uuids(ids)}

@@ -8,6 +8,7 @@ from psycopg import Cursor
 from domain.entry import canonical
 from domain.names import fold
 from domain.patient import Patient
+from projections.arrays import bigints, byteas, texts, uuids
 from projections.statements import statements
 
 _SQL = statements("patients")
@@ -45,10 +46,17 @@ def _folded(name: str | None) -> str | None:
 
 def write(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
     """Store these rows, new or changed."""
-    columns = zip(*rows, strict=True)
-    by_name: dict[str, list[Any]] = {name: list(column) for name, column in zip(Row._fields, columns, strict=True)}
-    by_name["fold"] = [fold.decode() for fold in by_name["fold"]]
-    cursor.execute(_SQL["write"], by_name)
+    stored = list(rows)
+    columns = {
+        "organization_id": uuids(row.organization_id for row in stored),
+        "id": uuids(row.id for row in stored),
+        "version": bigints(row.version for row in stored),
+        "chain_hash": byteas(row.chain_hash for row in stored),
+        "last_name": texts(row.last_name for row in stored),
+        "first_name": texts(row.first_name for row in stored),
+        "fold": texts(row.fold.decode() for row in stored),
+    }
+    cursor.execute(_SQL["write"], columns)
 
 
 def get(cursor: Cursor[Any], organization_id: str, patient_id: str) -> Patient | None:

@@ -1,18 +1,18 @@
 """How is a list of records looked up, decided and appended in one transaction?
 
-Three trips to the server: look up (locks first, then candidates, in statements of their own) · take the head row ·
-store everything and commit. The head row is taken last, so that nothing else is computed while others wait for it
-but the hashes and folds that need the position and the instant it hands out.
+Four trips to the server: lock · look up · take the head row · store everything and commit, pipelined. The head row is
+taken last, so that nothing else is computed while others wait for it but the hashes and folds that need the position
+and the instant it hands out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection, Pipeline
+from psycopg import Connection
 
 from domain import hashing, organization, patient
 from domain.entry import Envelope, StoredEntry, instant
@@ -20,7 +20,8 @@ from domain.errors import OutcomeUnknown
 from domain.idempotency import Earlier, Kept, RequestKey
 from domain.organization import Organization
 from domain.patient import Patient
-from projections import directory, idempotency, match_index, patients
+from projections import directory, duplicates, idempotency, match_index, patients
+from projections.arrays import bigints, byteas, texts, uuids
 from projections.statements import statements
 
 _SQL = statements("event_store")
@@ -32,9 +33,9 @@ Key = tuple[str, str, str]
 class UnitOfWork:
     """One transaction for the organizations of a list; nothing is stored unless `append` returned."""
 
-    def __init__(self, connection: Connection[Any], pipeline: Pipeline, organization_ids: Iterable[str]) -> None:
+    def __init__(self, connection: Connection[Any], organization_ids: Iterable[str]) -> None:
         self._connection = connection
-        self._pipeline = pipeline
+        self._kept: Sequence[Kept] = ()
         self._organization_ids = sorted(set(organization_ids))
         self._chains: dict[str, bytes] = {}
         self._open = False
@@ -46,25 +47,22 @@ class UnitOfWork:
     def close(self) -> None:
         """Roll back what was not committed."""
         if self._open and not self._connection.closed:
-            with suppress(psycopg.Error):  # what follows a failed statement fails too, and must not hide why
-                self._pipeline.sync()
             self._connection.execute("ROLLBACK")
         self._open = False
 
-    def _begin(self) -> None:
+    def _lock(self, locks: Iterable[int] = ()) -> None:
+        """Open the transaction, admit its organizations and take advisory locks in their order, in one trip.
+
+        Statements without parameters travel together and still run one after another. Nothing in them needs quoting:
+        the ids are canonical UUIDs, the locks numbers. What is looked up afterwards sees what others left behind.
+        """
+        statements = [f"SELECT pg_advisory_xact_lock({lock})" for lock in sorted(set(locks))]
         if not self._open:
             self._open = True
-            self._connection.execute("BEGIN")
-            admitted = {"organizations": ",".join(self._organization_ids)}
-            self._connection.execute(_SQL["admit"], admitted)
-
-    def _trip(self) -> None:
-        """Send what waits, and wait for the answers.
-
-        Fetching alone would leave the server in the middle of a statement, where no timeout ends a client that sleeps
-        with the head row in its hands; a sync leaves it idle in transaction, where one does.
-        """
-        self._pipeline.sync()
+            admitted = ",".join(str(UUID(each)) for each in self._organization_ids)
+            statements[:0] = ["BEGIN", f"SELECT set_config('ledger.organizations', '{admitted}', true)"]
+        if statements:
+            self._connection.execute(";".join(statements).encode(), prepare=False)
 
     def look_up(
         self, keys: Iterable[Key], *, known: Mapping[str, int], limit: int
@@ -74,42 +72,29 @@ class UnitOfWork:
         `known`: organization id → version of the caller's copy. Each key finds at most `limit` patients.
         """
         wanted = sorted(set(keys))
-        self._begin()
-        ids, versions = list(known), list(known.values())
-        organizations = self._connection.execute(
-            _SQL["find_organizations"], {"ids": ids, "versions": versions}, binary=True
-        )
-        if wanted:
-            self._connection.execute(_SQL["lock_keys"], {"locks": sorted({_lock(key) for key in wanted})})
+        self._lock(_advisory_lock(key) for key in wanted)
         columns = {
-            "organizations": [key[0] for key in wanted],
-            "kinds": [key[1] for key in wanted],
-            "keys": [key[2] for key in wanted],
+            "organizations": uuids(key[0] for key in wanted),
+            "kinds": texts(key[1] for key in wanted),
+            "keys": texts(key[2] for key in wanted),
             "limit": limit,
+            "known_ids": uuids(known),
+            "known_versions": bigints(known.values()),
         }
-        candidates = self._connection.execute(_SQL["find_candidates"], columns, binary=True)
-        self._trip()
-        changed = {
-            str(found_id): Organization.from_json(fold)
-            for found_id, _, _, fold in organizations.fetchall()
-            if fold is not None
-        }
-        return self._remember(candidates.fetchall()), changed
+        rows = self._connection.execute(_SQL["look_up"], columns, binary=True).fetchall()
+        changed = {str(row[0]): Organization.from_json(row[2]) for row in rows if row[1] is None}
+        return self._remember(row for row in rows if row[1] is not None), changed
 
     def lock_patients(self, organization_id: str, ids: Sequence[str]) -> list[Patient]:
         """Lock and return these patients, in the order of their ids; unknown ones are left out."""
-        self._begin()
-        keys = {"organization": organization_id, "ids": list(ids)}
-        found = self._connection.execute(_SQL["lock_patients"], keys, binary=True)
-        self._trip()
-        return self._remember(found.fetchall())
+        self._lock()
+        keys = {"organization": organization_id, "ids": uuids(ids)}
+        return self._remember(self._connection.execute(_SQL["lock_patients"], keys, binary=True).fetchall())
 
     def lock_organization(self, organization_id: str) -> Organization | None:
         """Lock and return the organization, `None` when there is none yet."""
-        self._begin()
-        found = self._connection.execute(_SQL["lock_organization"], {"id": organization_id})
-        self._trip()
-        row = found.fetchone()
+        self._lock()
+        row = self._connection.execute(_SQL["lock_organization"], {"id": organization_id}).fetchone()
         if row is None:
             return None
         self._chains[organization_id] = row[2]
@@ -129,13 +114,12 @@ class UnitOfWork:
         """Return what is known of these requests, and hold those that nobody else is carrying out."""
         if not requests:
             return Earlier({}, frozenset())
-        self._begin()
+        self._lock()
         return idempotency.recall(self._connection, requests)
 
     def keep(self, kept: Sequence[Kept]) -> None:
         """Store what requests led to, with what is appended next."""
-        if kept:
-            idempotency.keep(self._connection, kept)
+        self._kept = kept
 
     def append(self, entries: Sequence[StoredEntry]) -> list[int]:
         """Store the entries and what the inline projections make of them, and commit; return the positions.
@@ -143,9 +127,7 @@ class UnitOfWork:
         IntegrityError when another transaction wrote the same version or external id first.
         """
         prefixes = [entry.leaf_prefix() for entry in entries]
-        taken = self._connection.execute(_SQL["take_head"], {"count": len(entries)}, binary=True)
-        self._trip()
-        head = taken.fetchone()
+        head = self._connection.execute(_SQL["take_head"], {"count": len(entries)}, binary=True).fetchone()
         assert head is not None
         last, recorded_at = head
         first = last - len(entries) + 1
@@ -160,24 +142,44 @@ class UnitOfWork:
             leaves.append(leaf)
             chains.append(chain)
         columns = {
-            name: [getattr(entry, name) for entry in entries]
-            for name in (
-                "organization_id", "originator_id", "originator_version", "topic", "schema_version", "state",
-                "request_id", "actor", "source", "salt", "state_hash",
-            )
-        }  # fmt: skip
-        own = {"position": positions, "leaf_hash": leaves, "chain_hash": chains, "recorded_at": recorded_at}
-        cursor = self._connection.cursor()
-        cursor.execute(_SQL["append_events"], {**columns, **own})
-        self._project(entries, instant(recorded_at))
-        self.commit()
+            "position": bigints(positions),
+            "organization_id": uuids(entry.organization_id for entry in entries),
+            "originator_id": uuids(entry.originator_id for entry in entries),
+            "originator_version": bigints(entry.originator_version for entry in entries),
+            "topic": texts(entry.topic for entry in entries),
+            "schema_version": bigints(entry.schema_version for entry in entries),
+            "state": byteas(entry.state for entry in entries),
+            "recorded_at": recorded_at,
+            "request_id": texts(entry.request_id for entry in entries),
+            "actor": texts(entry.actor for entry in entries),
+            "source": texts(entry.source for entry in entries),
+            "salt": byteas(entry.salt for entry in entries),
+            "state_hash": byteas(entry.state_hash for entry in entries),
+            "leaf_hash": byteas(leaves),
+            "chain_hash": byteas(chains),
+        }
+        with self._committing():
+            self._connection.execute(_SQL["append_events"], columns)
+            self._project(entries, instant(recorded_at))
         return positions
 
     def commit(self) -> None:
-        """Commit. OutcomeUnknown when the connection broke after COMMIT was sent and before it was answered."""
+        """Commit what is kept, where there is nothing to append. OutcomeUnknown as for `append`."""
+        with self._committing():
+            pass
+
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """Send what the block executes, what is kept and COMMIT in one trip.
+
+        OutcomeUnknown when the connection broke before COMMIT was answered.
+        """
         try:
-            self._connection.execute("COMMIT")
-            self._pipeline.sync()
+            with self._connection.pipeline():
+                yield
+                if self._kept:
+                    idempotency.keep(self._connection, self._kept)
+                self._connection.execute("COMMIT")
         except psycopg.Error:
             if self._connection.closed:
                 raise OutcomeUnknown from None
@@ -213,9 +215,10 @@ class UnitOfWork:
         if changed:
             patients.write(cursor, [patients.row(new, self._chains[new.id]) for _, new in changed])
             match_index.write(cursor, changed)
+            duplicates.write(cursor, changed)
 
 
-def _lock(key: Key) -> int:
+def _advisory_lock(key: Key) -> int:
     """Return the advisory lock of a match key: 64 bits of its hash, the organization included."""
     digest = blake2b("\x00".join(key).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

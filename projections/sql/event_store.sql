@@ -2,34 +2,32 @@
 -- Row-level security: this transaction sees these organizations and no other.
 SELECT set_config('ledger.organizations', %(organizations)s, true);
 
--- lock_keys --
--- Two records of one person share a key: the second waits here, and then finds what the first left. The keys come
--- sorted, so that no two transactions wait for each other. A statement of its own: the look-up needs a later snapshot.
-SELECT pg_advisory_xact_lock(key) FROM unnest(%(locks)b::bigint[]) AS key;
-
--- find_organizations --
--- The organizations of the list, folded, where the caller's copy is not the current one.
-SELECT id, version, chain_hash, CASE WHEN version = known THEN NULL ELSE fold END
-FROM unnest(%(ids)b::uuid[], %(versions)b::bigint[]) AS wanted (wanted_id, known)
-JOIN organizations ON id = wanted_id;
-
--- find_candidates --
+-- look_up --
 -- Patients that share a match key with a record, locked in the order of their ids; the caller holds the advisory locks
--- of these keys. A key is read to one beyond its limit: who has more than the limit is a shared contact, not cut off.
-SELECT id, chain_hash, fold
-FROM patients
-WHERE (organization_id, id) IN (
-    SELECT wanted.organization_id, hit.patient_id
-    FROM unnest(%(organizations)b::uuid[], %(kinds)b::text[], %(keys)b::text[]) AS wanted (organization_id, kind, key)
-    CROSS JOIN LATERAL (
-        SELECT patient_id FROM match_keys
-        WHERE match_keys.organization_id = wanted.organization_id
-          AND match_keys.kind = wanted.kind AND match_keys.key = wanted.key
-        LIMIT %(limit)s
-    ) AS hit
+-- of these keys, taken in a statement of its own: this one needs a snapshot from after the wait. A key is read to one
+-- beyond its limit: who has more than the limit is a shared contact, not cut off. With them, told apart by the missing
+-- chain hash, the organizations of the list whose version is not the one that the caller knows.
+WITH candidates AS (
+    SELECT id, chain_hash, fold
+    FROM patients
+    WHERE (organization_id, id) IN (
+        SELECT wanted.organization_id, hit.patient_id
+        FROM unnest(%(organizations)s, %(kinds)s, %(keys)s) AS wanted (organization_id, kind, key)
+        CROSS JOIN LATERAL (
+            SELECT patient_id FROM match_keys
+            WHERE match_keys.organization_id = wanted.organization_id
+              AND match_keys.kind = wanted.kind AND match_keys.key = wanted.key
+            LIMIT %(limit)s
+        ) AS hit
+    )
+    ORDER BY organization_id, id
+    FOR UPDATE
 )
-ORDER BY organization_id, id
-FOR UPDATE;
+SELECT id, chain_hash, fold FROM candidates
+UNION ALL
+SELECT id, NULL, fold
+FROM unnest(%(known_ids)s, %(known_versions)s) AS known (known_id, known_version)
+JOIN organizations ON id = known_id AND version <> known_version;
 
 -- lock_patients --
 -- These patients, locked in the order of their ids.
@@ -55,9 +53,9 @@ INSERT INTO ledger_events (
 SELECT position, organization_id, originator_id, originator_version, topic, schema_version, state, %(recorded_at)s,
     request_id, actor, source, salt, state_hash, leaf_hash, chain_hash
 FROM unnest(
-    %(position)b::bigint[], %(organization_id)b::uuid[], %(originator_id)b::uuid[], %(originator_version)b::bigint[],
-    %(topic)b::text[], %(schema_version)b::int[], %(state)b::bytea[], %(request_id)b::text[], %(actor)b::text[],
-    %(source)b::text[], %(salt)b::bytea[], %(state_hash)b::bytea[], %(leaf_hash)b::bytea[], %(chain_hash)b::bytea[]
+    %(position)s, %(organization_id)s, %(originator_id)s, %(originator_version)s,
+    %(topic)s, %(schema_version)s, %(state)s, %(request_id)s, %(actor)s,
+    %(source)s, %(salt)s, %(state_hash)s, %(leaf_hash)s, %(chain_hash)s
 ) AS entry (position, organization_id, originator_id, originator_version, topic, schema_version, state,
     request_id, actor, source, salt, state_hash, leaf_hash, chain_hash);
 

@@ -1,8 +1,8 @@
 -- write --
 -- The stored folds of the streams that an append touched.
 INSERT INTO patients (organization_id, id, version, chain_hash, last_name, first_name, fold)
-SELECT organization_id, id, version, chain_hash, last_name, first_name, fold::json FROM unnest(%(organization_id)b::uuid[], %(id)b::uuid[], %(version)b::bigint[], %(chain_hash)b::bytea[],
-    %(last_name)b::text[], %(first_name)b::text[], %(fold)b::text[])
+SELECT organization_id, id, version, chain_hash, last_name, first_name, fold::json FROM unnest(%(organization_id)s, %(id)s, %(version)s, %(chain_hash)s,
+    %(last_name)s, %(first_name)s, %(fold)s)
     AS changed (organization_id, id, version, chain_hash, last_name, first_name, fold)
 ON CONFLICT (organization_id, id) DO UPDATE
 SET version = excluded.version, chain_hash = excluded.chain_hash,

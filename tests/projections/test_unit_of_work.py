@@ -281,7 +281,6 @@ def test_a_worker_that_sleeps_with_the_head_row_in_its_hands_loses_it(clinic: Cl
             assert work._connection.execute("SHOW idle_in_transaction_session_timeout").fetchall() == [("10s",)]
             work._connection.execute("SET idle_in_transaction_session_timeout = 20")
             work._connection.execute("SELECT position FROM ledger_head FOR UPDATE")
-            work._trip()
             pid = work._connection.info.backend_pid
             _wait_until(clinic.url, "SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", pid)
             work.lock_patients(clinic.id, [])

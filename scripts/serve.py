@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _serve(_read(arguments))
     except Stop:
-        print("Stopped.", flush=True)
+        _say("Stopped.")
         return FINE
     except LedgerError as error:
         return fail(error)
@@ -134,10 +134,16 @@ A first upsert:
     sys.stdout.flush()
 
 
+def _say(line: str) -> None:
+    """Print a line, though it be in the middle of another print, or to a terminal that was closed."""
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+
 def _stop(_number: int, _frame: FrameType | None) -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # we are on our way
-    os.write(1, "Stopping: requests in flight finish first …\n".encode())  # print() may be interrupted by itself
+    _say("Stopping: requests in flight finish first …")
     raise Stop
 
 

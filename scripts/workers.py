@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
@@ -113,15 +114,24 @@ def base_url(settings: Settings) -> str:
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
-def load() -> App:
-    """Return the application, in a worker process, which is told to stop when granian is killed."""
+def load(parent: int) -> App:
+    """Return the application, in a worker process, which is told to stop when granian (`parent`) is killed."""
     ctypes.CDLL(None).prctl(launch.PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit("granian has ended")
     return get_app()
+
+
+def _end_at_once() -> None:
+    """Let a worker that is still starting end on a signal: granian's own handlers, which it inherits, would wait."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def main() -> None:
     """Be granian, until a signal ends it."""
     settings = read_settings()
+    os.register_at_fork(after_in_child=_end_at_once)
     Granian(
         "api.app:get_app",
         address=settings.host,
@@ -133,7 +143,7 @@ def main() -> None:
         workers_kill_timeout=DRAIN,
         websockets=False,
         log_level=LogLevels.error,
-    ).serve(target_loader=load, wrap_loader=False)
+    ).serve(target_loader=partial(load, os.getpid()), wrap_loader=False)
 
 
 if __name__ == "__main__":

@@ -70,8 +70,9 @@ def send(pids: set[int], number: signal.Signals) -> None:
 def end(data: Path, postmaster: int | None, patience: float = 20) -> bool:
     """End everything that works on `data`; return whether nothing is left.
 
-    A fast shutdown first; after `patience` seconds an immediate one, which costs a recovery at the next start
-    but no data (PostgreSQL 18 forgets a fast shutdown that comes while it starts over after a crash). `postmaster` is the PID its PID file names, if any.
+    A fast shutdown first; after `patience` seconds an immediate one, which costs a recovery at the next start but
+    no data (PostgreSQL 18 may forget a fast shutdown that comes while it starts over after a crash). `postmaster`
+    is the PID its PID file names, if any.
     """
     steps = [
         (patience, signal.SIGINT, signal.SIGTERM),

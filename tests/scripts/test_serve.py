@@ -1,0 +1,201 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from scripts.embedded import EmbeddedPostgres
+from scripts.embedded.processes import working_in
+from tests.scripts.waiting import until
+
+RECORD = {
+    "first_name": "Ann",
+    "last_name": "Garcia",
+    "date_of_birth": "03/01/1980",
+    "phone_number": "(212) 555-0142",
+}
+
+
+class Served:
+    """A running `serve` and what it told."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self.process = process
+        self.folder = folder
+        self.demo: dict[str, Any] = json.loads((folder / "demo.json").read_text())
+
+    def upsert(self) -> httpx.Response:
+        url = f"{self.demo['base_url']}/v1/patients/upsert"
+        return httpx.post(url, json=RECORD, headers={"X-API-Key": self.demo["api_key"]}, timeout=60)
+
+    def is_gone(self) -> bool:
+        return not self.answers() and not working_in(self.folder / "postgres" / "data")
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.demo['base_url']}/livez").is_success
+        except httpx.HTTPError:
+            return False
+
+
+def serve(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.serve", "--data-dir", str(folder), *arguments],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def serving(folder: Path, **environment: str) -> Iterator[Served]:
+    with serve(folder, "--port", "0", **environment) as process:
+        assert process.stdout is not None
+        try:
+            assert any("Ctrl-C" in line for line in process.stdout), process.stderr and process.stderr.read()
+            yield Served(process, folder)
+        finally:
+            process.terminate()
+
+
+def refused(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Return the exit code and the sentence of a `serve` that does not come up."""
+    with serve(folder, *arguments, **environment) as process:
+        _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    return process.returncode, said
+
+
+def test_a_fresh_start_answers_and_a_signal_ends_everything_in_order(folder):
+    with serving(folder) as served:
+        answer = served.upsert().json()
+        assert answer["created"]
+        assert answer["patient"]["phone_number"] == "+12125550142"
+        assert (folder / "demo.json").stat().st_mode & 0o777 == 0o600
+        assert all(served.demo[name] for name in ("external_id_types", "locations", "workflow_stages", "users"))
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(timeout=30) == 0
+        assert served.is_gone()
+        first = served.demo
+
+    with serving(folder) as served:
+        assert served.demo | {"base_url": first["base_url"]} == first
+        assert served.upsert().json()["matched"]
+
+
+def test_a_request_in_flight_is_answered_before_the_end(folder):
+    with serving(folder) as served, ThreadPoolExecutor(1) as pool:
+        with (
+            EmbeddedPostgres(folder, "the test") as server,
+            psycopg.connect(server.url("ledger")) as blocker,
+            psycopg.connect(server.url(), autocommit=True) as watcher,
+        ):
+            blocker.execute("LOCK TABLE ledger_head IN ACCESS EXCLUSIVE MODE")
+            answer = pool.submit(served.upsert)
+            waiting = "SELECT FROM pg_stat_activity WHERE datname = 'ledger' AND wait_event_type = 'Lock'"
+            until(lambda: watcher.execute(waiting).rowcount)
+            served.process.terminate()
+            until(lambda: not served.answers())
+            assert not answer.done()
+            blocker.rollback()
+            assert answer.result(timeout=30).json()["created"]
+        assert served.process.wait(timeout=30) == 0
+        assert served.is_gone()
+
+
+@pytest.mark.parametrize("victim", ["serve", "granian", "serve and granian", "postgres"])
+def test_whichever_is_killed_nothing_is_left_running(folder, victim):
+    with serving(folder) as served:
+        (granian,) = _children(served.process.pid, "scripts.workers")
+        victims = {
+            "serve": [served.process.pid],
+            "granian": [granian],
+            "serve and granian": [served.process.pid, granian],
+            "postgres": [int((folder / "postgres" / "data" / "postmaster.pid").read_text().split()[0])],
+        }[victim]
+        workers = _children(granian, "scripts.workers")
+        assert len(workers) == 2
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        assert served.process.wait(timeout=60) == (-signal.SIGKILL if "serve" in victim else 3)
+        until(lambda: not any(map(_command_line, [granian, *workers])))
+        until(served.is_gone)
+
+
+def test_a_port_in_use_is_told(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = refused(folder, "--port", str(port))
+    assert code == 3
+    assert f"127.0.0.1:{port}" in said
+    assert "--port" in said
+
+
+def test_a_second_serve_on_the_same_data_is_told(folder):
+    with serving(folder) as served:
+        code, said = refused(folder, "--port", "0")
+        assert code == 3
+        assert f"in use by serve, process {served.process.pid}" in said
+        assert served.upsert().is_success
+
+
+def test_a_database_of_ones_own_is_used_and_its_password_shown_to_nobody(folder, database_url):
+    with serving(folder, LEDGER_DATABASE_URL=f"{database_url}&password=opensesame") as served:
+        assert served.upsert().json()["created"]
+        assert not (folder / "postgres").exists()
+        assert not [pid for pid in _pids() if "opensesame" in _command_line(pid)]
+    assert served.process.returncode == 0
+
+
+def test_a_database_in_use_gets_no_demo(folder, database_url):
+    other = folder / "other"
+    with serving(other, LEDGER_DATABASE_URL=database_url):
+        pass
+    with serve(folder, "--port", "0", LEDGER_DATABASE_URL=database_url) as process:
+        assert process.stdout is not None
+        assert any("key issue" in line for line in process.stdout)
+        process.terminate()
+    assert not (folder / "demo.json").exists()
+
+
+def test_a_database_that_is_away_is_told_without_its_password(folder):
+    url = "postgresql://somebody:opensesame@127.0.0.1:1/ledger"
+    code, said = refused(folder, "--port", "0", LEDGER_DATABASE_URL=url)
+    assert code == 3
+    assert "PostgreSQL 15" in said
+    assert "opensesame" not in said
+
+
+@pytest.mark.parametrize("environment", [{"LEDGER_NOSUCH": "1"}, {"LEDGER_WORKERS": "many"}])
+def test_a_setting_that_cannot_be_used_is_told_by_name(folder, environment):
+    code, said = refused(folder, **environment)
+    assert code == 2
+    assert next(iter(environment)) in said
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def _children(parent: int, name: str) -> list[int]:
+    """Return the children of a process that have this in their command line."""
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in found if name in _command_line(int(pid))]

@@ -135,3 +135,10 @@ def entry_row(ledger: Ledger, organization_id: str, stream_id: str, version: int
     with ledger.recorder.reading(organization_id) as cursor:
         rows = ledger.recorder.select_stream(cursor, organization_id, stream_id, after=version - 1, up_to=version)
     return rows[0] if rows else None
+
+
+def others_of_request(cursor: Cursor[Any], organization_id: str, entry: Entry) -> list[str]:
+    """Return the other streams of the organization that the request of this entry wrote to, near it in the ledger."""
+    span = {"first": entry.position - NEIGHBOURS, "last": entry.position + NEIGHBOURS}
+    keys = {"organization": organization_id, "stream": entry.originator_id, "request_id": entry.request_id}
+    return [str(row[0]) for row in cursor.execute(_SQL["others_of_request"], {**keys, **span})]

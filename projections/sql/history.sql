@@ -5,3 +5,15 @@ FROM ledger_events
 WHERE organization_id = %(organization)s AND originator_id = %(stream)s AND topic = %(topic)s
 ORDER BY originator_version
 LIMIT 1;
+
+-- last_verified --
+SELECT passed, finished_at FROM ledger_checks WHERE kind = 'verify' ORDER BY finished_at DESC LIMIT 1;
+
+-- others_of_request --
+-- A request's entries stand close together: it is written in one transaction, a batch in one after another.
+SELECT originator_id
+FROM ledger_events
+WHERE organization_id = %(organization)s AND position BETWEEN %(first)s AND %(last)s
+  AND request_id = %(request_id)s AND originator_id <> %(stream)s
+GROUP BY originator_id
+ORDER BY min(position);

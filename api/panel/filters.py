@@ -1,0 +1,140 @@
+"""What is the timeline limited to? The filter lives in the URL: what is shown can be kept, shared and exported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+from urllib.parse import urlencode
+
+from domain.organization import Organization
+from domain.record import SOURCES
+from projections.card import split_key
+from projections.history import KINDS
+from projections.history_query import Filter
+from projections.wording import Display, capital, label, source, who
+
+KIND_WORDS = {
+    "created": "Created",
+    "matched": "Recognised",
+    "changed": "Changed",
+    "kept": "Kept",
+    "dropped": "Ignored",
+    "linked": "External id",
+    "flagged": "To check",
+    "reviewed": "Reviewed",
+    "communicated": "Contact",
+    "administered": "Settings",
+    "erased": "Erased",
+    "unknown": "Newer",
+}
+"""Kind → the word beside its icon."""
+
+CHOICES = ("changed", "linked", "kept", "dropped", "matched", "flagged", "reviewed", "communicated", "created")
+"""The kinds that the panel offers to filter a patient's history by."""
+
+FIELDS = (
+    "first_name", "middle_name", "last_name", "date_of_birth", "gender", "phone_number", "additional_phone_number",
+    "email", "address", "external_id", "workflow_stage_id", "assigned_user_id", "location_id", "tags", "comments",
+    "payors", "referral", "custom_fields",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A filter as it was asked for; `troubles` says what of it could not be read."""
+
+    values: dict[str, Any]
+    wanted: Filter
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def query(self) -> str:
+        """Return the filter as the query of a URL; empty when nothing is limited."""
+        return urlencode([(name, each) for name, value in self.values.items() for each in _each(value)])
+
+    @property
+    def words(self) -> list[str]:
+        """Return what the page is limited to, for people."""
+        return [f"{capital(name)}: {text}" for name, text in _words(self.values, self.wanted.organization)]
+
+
+def _each(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _words(values: dict[str, Any], organization: Organization | None) -> list[tuple[str, str]]:
+    said = {
+        "kind": ", ".join(KIND_WORDS[kind] for kind in values.get("kind", [])),
+        "field": label(split_key(values.get("field", ""))[0]),
+        "source": source(values["source"]) if values.get("source") else "",
+        "actor": who(values["actor"], organization) if values.get("actor") else "",
+        "from": values.get("from", ""),
+        "to": values.get("to", ""),
+        "text": values.get("text", ""),
+    }
+    return [(name, text) for name, text in said.items() if text]
+
+
+def read_filter(sent: Mapping[str, Any], organization: Organization, display: Display) -> Asked:
+    """Return the filter that these parameters ask for. What cannot be read limits nothing, and is told."""
+    troubles: list[str] = []
+    values: dict[str, Any] = {}
+    kinds = [kind for kind in _all(sent.get("kind")) if kind in KINDS]
+    if kinds:
+        values["kind"] = kinds
+    for name in ("field", "actor", "text"):
+        if value := _one(sent.get(name)).strip()[:200]:
+            values[name] = value
+    if (origin := _one(sent.get("source"))) in SOURCES:
+        values["source"] = origin
+    days: dict[str, date] = {}
+    for name in ("from", "to"):
+        if text := _one(sent.get(name)):
+            try:
+                days[name] = date.fromisoformat(text)
+                values[name] = text
+            except ValueError:
+                troubles.append(f"“{name}” is not a date; write it as 2024-05-31.")
+    key, item = split_key(values.get("field", ""))
+    wanted = Filter(
+        kinds=tuple(kinds),
+        field=key or None,
+        item=item,
+        source=values.get("source"),
+        actor=values.get("actor"),
+        since=midnight(days["from"], display.zone) if "from" in days else None,
+        until=midnight(days["to"] + timedelta(days=1), display.zone) if "to" in days else None,
+        text=values.get("text", ""),
+        display=display,
+        organization=organization,
+    )
+    return Asked(values, wanted, troubles)
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """Return the instant at which a day begins at the clinic."""
+    return datetime.combine(day, time(), tzinfo=zone)
+
+
+def read_moment(sent: Mapping[str, Any], name: str, display: Display) -> int | datetime | None:
+    """Return the version or the instant (the clinic's time, without a zone) that a parameter names; `None` for neither.
+
+    `name` holds a version, `name_at` an instant; the instant counts when both are there.
+    """
+    at, version = _one(sent.get(f"{name}_at")), _one(sent.get(name))
+    if at:
+        try:
+            read = datetime.fromisoformat(at)
+        except ValueError:
+            return None
+        return read.replace(tzinfo=display.zone) if read.tzinfo is None else read
+    return int(version) if version.isascii() and version.isdecimal() and 0 < len(version) < 18 else None
+
+
+def _all(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else [] if value is None else [str(value)]
+
+
+def _one(value: Any) -> str:
+    each = _all(value)
+    return each[-1] if each else ""

@@ -1,0 +1,26 @@
+-- record --
+INSERT INTO access_log (organization_id, actor, name, action, patient_id, detail, request_id, address)
+SELECT %(organization)s, %(actor)s, %(name)s, %(action)s, patient_id, %(detail)s, %(request_id)s, %(address)s
+FROM unnest(%(patients)s::uuid[]) AS patient_id;
+
+-- of_patient --
+SELECT id, at, actor, name, action, patient_id, detail, request_id, address
+FROM access_log
+WHERE organization_id = %(organization)s AND patient_id = %(patient)s AND id < %(before)s
+ORDER BY id DESC
+LIMIT %(limit)s;
+
+-- disclosures --
+SELECT id, at, actor, name, action, patient_id, detail, request_id, address
+FROM access_log
+WHERE organization_id = %(organization)s AND patient_id = %(patient)s AND action = ANY (%(actions)s)
+  AND at >= %(since)s AND at < %(until)s AND id < %(before)s
+ORDER BY id DESC
+LIMIT %(limit)s;
+
+-- is_revealed --
+-- The record of a reveal is what grants it, for a while.
+SELECT 1 FROM access_log
+WHERE organization_id = %(organization)s AND patient_id = %(patient)s AND actor = %(actor)s AND action = 'reveal'
+  AND at > now() - %(lasting)s
+LIMIT 1;

@@ -1,0 +1,22 @@
+-- by_keys --
+SELECT fold FROM patients
+WHERE organization_id = %(organization)s AND id IN (
+    SELECT patient_id FROM match_keys
+    WHERE organization_id = %(organization)s
+      AND (kind, key) IN (SELECT * FROM unnest(%(kinds)s::text[], %(keys)s::text[]))
+    LIMIT %(limit)s
+)
+ORDER BY id;
+
+-- by_name --
+-- Ranges in place of LIKE, which finds no index when its pattern is a parameter; the order is the index's own.
+SELECT found.fold
+FROM unnest(%(lasts)s::text[], %(lasts_end)s::text[], %(firsts)s::text[], %(firsts_end)s::text[])
+    AS wanted (last, last_end, first, first_end)
+CROSS JOIN LATERAL (
+    SELECT fold FROM patients
+    WHERE organization_id = %(organization)s AND last_name ~>=~ last AND last_name ~<~ last_end
+      AND (first = '' OR (first_name ~>=~ first AND first_name ~<~ first_end))
+    ORDER BY last_name USING ~<~, first_name USING ~<~, id
+    LIMIT %(limit)s
+) AS found;

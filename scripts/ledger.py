@@ -7,6 +7,7 @@ import typer
 from domain.errors import LedgerError
 from scripts.verbs import connection, organizations
 from scripts.verbs.bench import bench
+from scripts.verbs.staff import staff
 
 app = typer.Typer(
     help="The patient ledger: tenants, histories, proofs, rebuilds.",
@@ -16,6 +17,7 @@ app = typer.Typer(
 app.add_typer(organizations.org, name="org")
 app.add_typer(organizations.key, name="key")
 app.add_typer(organizations.directory, name="directory")
+app.add_typer(staff, name="staff")
 app.add_typer(bench, name="bench")
 
 

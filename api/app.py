@@ -10,6 +10,7 @@ from falcon import Request, Response
 from api import problems
 from api.bootstrap import build_ledger
 from api.keys import Gate, NotAllowed, Principal
+from api.limits import Limits
 from api.pages import PAGES
 from api.panel.routes import add_panel
 from api.routes import ROUTES
@@ -38,24 +39,27 @@ class RequestIds:
 class Doorkeeper:
     """A resource that names scopes is open to keys that carry them, and to nobody else."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, ledger: Ledger, limits: Limits) -> None:
+        self._gate = Gate(ledger, limits)
+        self._limits = limits
 
-    def process_resource(self, req: Request, _resp: Response, resource: object, _params: object) -> None:
-        """Find out who asks. NotAuthenticated, NotAllowed."""
+    def process_resource(self, req: Request, resp: Response, resource: object, _params: object) -> None:
+        """Find out who asks, and count it. NotAuthenticated, TooManyWrongKeys, RateExceeded, NotAllowed."""
         scopes: dict[str, str] = getattr(resource, "scopes", {})
         scope = scopes.get(req.method)
         if scope is None:
             return
-        principal: Principal = self._gate.principal(req.get_header("X-API-Key"))
+        principal: Principal = self._gate.principal(req.get_header("X-API-Key"), req.remote_addr)
+        resp.set_headers(self._limits.admit(principal.key_id))
         if scope not in principal.scopes:
             raise NotAllowed(scope=scope)
         req.context.principal = principal
+        req.context.limits = self._limits
 
 
 def create_app(ledger: Ledger, settings: Settings) -> App:
     """Return the WSGI application on this ledger."""
-    middleware: list[Any] = [RequestIds(), Doorkeeper(Gate(ledger))]
+    middleware: list[Any] = [RequestIds(), Doorkeeper(ledger, Limits(settings.requests_per_second))]
     app = falcon.App(middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, problems.answer_bug)

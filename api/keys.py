@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from api.limits import Limits
 from domain.commands import IssueApiKey
 from domain.errors import LedgerError
 from domain.ledger import Ledger
@@ -63,21 +64,28 @@ def new_key(name: str, scopes: Iterable[str] = SCOPES) -> tuple[str, IssueApiKey
 class Gate:
     """Lets keys in. What was read of a key is relied on for TRUST_SECONDS; its use is noted about once a minute."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, limits: Limits) -> None:
         self._ledger = ledger
+        self._limits = limits
         self._seen: dict[str, tuple[float, directory.StoredKey]] = {}
         self._noted: dict[str, float] = {}
 
-    def principal(self, presented: str | None) -> Principal:
-        """Return who presents this key. NotAuthenticated when it is missing, unknown, wrong, expired or revoked."""
+    def principal(self, presented: str | None, address: str) -> Principal:
+        """Return who presents this key. NotAuthenticated when it is missing, unknown, wrong, expired or revoked.
+
+        TooManyWrongKeys when that happens too often from this address; a key that is known here is let in all the same.
+        """
         parts = _KEY.fullmatch(presented or "")
         if parts is None:
             raise NotAuthenticated
         key_id, secret = parts.groups()
+        if key_id not in self._seen:
+            self._limits.look_at_keys_from(address)  # before it costs a trip to the database
         stored = self._stored(key_id)
         presented_hash = hashlib.sha256(secret.encode()).digest()
         expected = stored.secret_hash if stored is not None else bytes(32)
         if not hmac.compare_digest(presented_hash, expected) or stored is None:
+            self._limits.look_at_keys_from(address, wrong=1)
             raise NotAuthenticated
         if stored.revoked_at is not None or (stored.expires_at and stored.expires_at <= datetime.now(UTC)):
             raise NotAuthenticated

@@ -15,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.answers import ProblemDetails
 from api.keys import NotAllowed, NotAuthenticated
+from api.limits import RateExceeded, TooManySlowBodies, TooManyWrongKeys
 from api.operations import Operation, Parameter, Resource
 from api.problems import MEDIA_PROBLEM_JSON, PROBLEMS, Problem, problem_of
 from api.routes import ROUTES
@@ -31,12 +32,20 @@ and answers with the patient. Errors are problem details (RFC 9457) that name fi
 Answers may gain members; ignore those you do not know."""
 
 ANYWHERE = (LedgerUnavailable,)
-WITH_KEY = (NotAuthenticated, NotAllowed)
-WRITING = (TooManyWaiting, WriteConflict, OutcomeUnknown)
+WITH_KEY = (NotAuthenticated, NotAllowed, RateExceeded, TooManyWrongKeys)
+WRITING = (TooManySlowBodies, TooManyWaiting, WriteConflict, OutcomeUnknown)
 
 HEADERS: dict[str, Any] = {
     "X-Request-Id": {"description": "Names the request; an id that was sent is kept.", "schema": {"type": "string"}},
     "ETag": {"description": "Send it as If-None-Match next time.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {
+        "description": 'What the key may ask: `"key";q=2000;w=2` is 2000 requests within 2 seconds.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": 'What is left of it: `"key";r=1999;t=2` is 1999 requests, all of them again in 2 seconds.',
+        "schema": {"type": "string"},
+    },
     "Retry-After": {"description": "Seconds until it makes sense to try again.", "schema": {"type": "integer"}},
     "Idempotent-Replayed": {
         "description": "`true`: an earlier answer to the same Idempotency-Key, given again.",
@@ -152,6 +161,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _responses(operation: Operation, scope: str | None, schemas: dict[Any, Any], *, writes: bool) -> dict[str, Any]:
     headers = ["X-Request-Id", *(["ETag"] if operation.has_etag else [])]
+    if scope is not None:
+        headers += ["RateLimit-Policy", "RateLimit"]
     if any(each.name == "Idempotency-Key" for each in operation.parameters):
         headers.append("Idempotent-Replayed")
     fine: dict[str, Any] = {

@@ -13,7 +13,7 @@ import orjson
 import structlog
 from falcon import Request, Response
 
-from api import bodies, keys
+from api import bodies, keys, limits
 from domain import errors, idempotency
 from domain.dropped import Reason
 from domain.group_commit import TooManyWaiting
@@ -64,6 +64,19 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
     keys.NotAuthenticated: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key", _SIGN_IN),
     keys.NotAllowed: Problem(
         HTTPStatus.FORBIDDEN, "not-allowed", "Scope missing", "Ask the clinic for a key with the scope in `scope`."
+    ),
+    limits.RateExceeded: Problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "rate-exceeded",
+        "Too many requests",
+        "Wait for Retry-After; watch `RateLimit`.",
+        1,
+    ),
+    limits.TooManySlowBodies: Problem(
+        HTTPStatus.TOO_MANY_REQUESTS, "too-many-slow-bodies", "Too many slow bodies", "Use fewer connections.", 5
+    ),
+    limits.TooManyWrongKeys: Problem(
+        HTTPStatus.TOO_MANY_REQUESTS, "too-many-wrong-keys", "Too many wrong keys", _SIGN_IN, 1
     ),
     errors.TooLittleToIdentify: Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -136,6 +149,9 @@ def answer_ledger_error(req: Request, resp: Response, error: errors.LedgerError,
     if problem is None:
         answer_bug(req, resp, error, params)
         return
+    if "retry_after" in error.details:
+        problem = problem._replace(retry_after=error.details["retry_after"])
+    resp.set_headers(error.details.get("headers", {}))
     _answer(req, resp, problem, type(error).__doc__ or "", **_particulars(error))
     if problem.status is HTTPStatus.UNAUTHORIZED:
         resp.set_header("WWW-Authenticate", 'ApiKey header="X-API-Key"')

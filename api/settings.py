@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
     workers: int = Field(2, ge=1, le=64, description="Worker processes.")
+    requests_per_second: int = Field(1000, ge=1, description="Requests a second that a key may send to each worker.")
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest body of a request.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
 

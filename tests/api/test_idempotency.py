@@ -139,18 +139,18 @@ def test_while_the_first_is_under_way_in_another_process_the_second_is_told_so(
     partner: Partner, ledger: Ledger, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ):
     reached, go_on = threading.Event(), threading.Event()
-    commit = UnitOfWork.commit
+    append = UnitOfWork.append
 
-    def late(work: UnitOfWork) -> None:
+    def late(work: UnitOfWork, entries: Any) -> Any:
         reached.set()
         go_on.wait(20)
-        commit(work)
+        return append(work, entries)
 
-    monkeypatch.setattr(UnitOfWork, "commit", late)
+    monkeypatch.setattr(UnitOfWork, "append", late)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(partner.upsert, DOCUMENTED, Idempotency_Key="k-1")
         assert reached.wait(10)
-        monkeypatch.setattr(UnitOfWork, "commit", commit)
+        monkeypatch.setattr(UnitOfWork, "append", append)
         elsewhere = Partner(_another_process(ledger), clinic.api_key)
         second = elsewhere.upsert({**DOCUMENTED, "phone_number": "+12125550177"}, Idempotency_Key="k-1")
         go_on.set()
@@ -168,15 +168,15 @@ def _another_process(ledger: Ledger) -> TestClient:
 
 
 def test_a_crash_between_commit_and_answer_is_healed_by_the_retry(partner: Partner, monkeypatch: pytest.MonkeyPatch):
-    commit = UnitOfWork.commit
+    append = UnitOfWork.append
 
-    def lost(work: UnitOfWork) -> None:
-        commit(work)
+    def lost(work: UnitOfWork, entries: Any) -> None:
+        append(work, entries)
         raise OutcomeUnknown
 
-    monkeypatch.setattr(UnitOfWork, "commit", lost)
+    monkeypatch.setattr(UnitOfWork, "append", lost)
     assert_problem(partner.upsert(DOCUMENTED, Idempotency_Key="k-1"), 503, "outcome-unknown")
-    monkeypatch.setattr(UnitOfWork, "commit", commit)
+    monkeypatch.setattr(UnitOfWork, "append", append)
     healed = partner.upsert(DOCUMENTED, Idempotency_Key="k-1")
     assert (healed.json["created"], healed.headers[MARKER]) == (True, "true")
     assert versions(partner, healed) == healed.json["patient"]["version"]

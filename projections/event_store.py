@@ -87,7 +87,8 @@ class Datastore(PostgresDatastore):
 
         def after_connect(connection: Connection[Any]) -> None:
             connection.autocommit = True
-            connection.prepare_threshold = 1
+            # At once: what is prepared on second use in a pipeline that fails is believed to be prepared for good.
+            connection.prepare_threshold = 0
             set_json_loads(orjson.loads, connection)
             connection.execute(timeouts, prepare=False)
 
@@ -136,10 +137,12 @@ class Recorder(PostgresApplicationRecorder, Store):
             work = UnitOfWork(connection, organization_ids)
             try:
                 yield work
-            except OVERTAKEN as error:
-                raise WriteConflict(cause=type(error).__name__) from None
-            finally:
-                work.close()
+            except BaseException as error:
+                work.close(failed=True)
+                if isinstance(error, OVERTAKEN):
+                    raise WriteConflict(cause=type(error).__name__) from None
+                raise
+            work.close(failed=False)
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, work: UnitOfWork | None = None, **_: Any

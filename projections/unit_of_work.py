@@ -5,8 +5,7 @@ taken last, so that nothing else is computed while others wait for it but the ha
 and the instant it hands out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -36,6 +35,7 @@ class UnitOfWork:
     def __init__(self, connection: Connection[Any], organization_ids: Iterable[str]) -> None:
         self._connection = connection
         self._kept: Sequence[Kept] = ()
+        self._waiting: Callable[[], None] | None = None
         self._organization_ids = sorted(set(organization_ids))
         self._chains: dict[str, bytes] = {}
         self._open = False
@@ -44,10 +44,15 @@ class UnitOfWork:
         self.after: dict[tuple[str, int], Patient | Organization] = {}
         """(stream id, version) → state, for every version that `append` stored."""
 
-    def close(self) -> None:
-        """Roll back what was not committed."""
+    def close(self, *, failed: bool) -> None:
+        """Give back the locks of a transaction that stored nothing; roll back one that failed.
+
+        There is nothing to flush in the first case, and nothing to roll back: psycopg would forget all prepared
+        statements of the connection with a ROLLBACK.
+        """
         if self._open and not self._connection.closed:
-            self._connection.execute("ROLLBACK")
+            ending = b"ROLLBACK" if failed else b"SET LOCAL synchronous_commit = off; COMMIT"
+            self._connection.execute(ending, prepare=False)
         self._open = False
 
     def _lock(self, locks: Iterable[int] = ()) -> None:
@@ -158,25 +163,24 @@ class UnitOfWork:
             "leaf_hash": byteas(leaves),
             "chain_hash": byteas(chains),
         }
-        with self._committing():
+
+        def write() -> None:
             self._connection.execute(_SQL["append_events"], columns)
             self._project(entries, instant(recorded_at))
+
+        self._waiting = write
+        self.commit()
         return positions
 
     def commit(self) -> None:
-        """Commit what is kept, where there is nothing to append. OutcomeUnknown as for `append`."""
-        with self._committing():
-            pass
-
-    @contextmanager
-    def _committing(self) -> Iterator[None]:
-        """Send what the block executes, what is kept and COMMIT in one trip.
+        """Send what waits to be written, what is kept and COMMIT in one trip.
 
         OutcomeUnknown when the connection broke before COMMIT was answered.
         """
         try:
             with self._connection.pipeline():
-                yield
+                if self._waiting is not None:
+                    self._waiting()
                 if self._kept:
                     idempotency.keep(self._connection, self._kept)
                 self._connection.execute("COMMIT")

@@ -109,6 +109,10 @@ class SuspectOverlay(Command):
     other_id: str | None
 
 
+class DismissOverlay(Command):
+    """Tell that somebody looked and found one person."""
+
+
 class RecordCommunication(Command):
     """Tell of the first message or call with the patient; it locks the phone."""
 

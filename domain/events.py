@@ -75,6 +75,10 @@ class DuplicateDismissed(Event):
     other_id: str
 
 
+class OverlayDismissed(Event):
+    """Somebody looked: the patient is one person, whatever the record with its external id said."""
+
+
 class PatientMerged(Event):
     """Another patient is the same person, and lives on in this one.
 

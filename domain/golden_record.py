@@ -33,9 +33,21 @@ PARTS = (
 )
 """The parts of a patient's state that layers have."""
 
+IDENTITY = (
+    "first_name",
+    "middle_name",
+    "last_name",
+    "date_of_birth",
+    "gender",
+    "phone_number",
+    "additional_phone_number",
+    "email",
+)
+"""The facts that say who somebody is."""
+
 Layer = Mapping[str, Any]
-"""A merged patient as it was: `id`, `merged_at`, the PARTS (external_ids: type → value), `known_as`, and `withheld`,
-the facts that it does not fill."""
+"""A merged patient as it was: `id`, `merged_at`, the PARTS (external_ids: type → value), `known_as`; `beside`, who the
+survivor was at that moment; `withheld`, the facts that it does not fill."""
 
 
 def external_id_of(patient_id: str, type_id: str, value: str, at: str) -> dict[str, str]:

@@ -1,27 +1,16 @@
 """As whom is a patient known? Its identity, and the identities of those who were merged into it.
 
-After a merge partners go on sending what they sent before: the merged patient's name, phone and ids must find the
-survivor, or the same duplicate is made again the next night.
+After a merge partners go on sending what they sent before, for both. Each overwrites what the other said, so what shows
+is now one and now the other: both must go on finding the survivor, or the same duplicate is made again the next night.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from domain.evidence import Identity
+from domain.golden_record import IDENTITY
 from domain.matching import MatchKey, match_keys
 from domain.patient import Patient
-
-FACTS = (
-    "first_name",
-    "middle_name",
-    "last_name",
-    "date_of_birth",
-    "gender",
-    "phone_number",
-    "additional_phone_number",
-    "email",
-)
-"""The facts that say who somebody is."""
 
 
 def identity_of_facts(
@@ -54,7 +43,7 @@ def _number_alone(phone: str | None) -> str | None:
 
 
 def known_as(patient: Patient) -> tuple[dict[str, Any], ...]:
-    """Return as whom the patient is known: what shows, what its own stream tells, what each patient in it was.
+    """Return as whom the patient is known: what shows, its own layer, and at each merge the two who became one.
 
     JSON-native: `id`, `facts`, `external_ids` (type → value), `created_name` and `former_last_names`.
     """
@@ -63,9 +52,10 @@ def known_as(patient: Patient) -> tuple[dict[str, Any], ...]:
     if patient.own is None:
         return (now,)
     own_ids = {kind: held["value"] for kind, held in patient.own["external_ids"].items()}
-    own = _known(patient.id, patient.own["facts"], own_ids, patient)
+    own = [_known(patient.id, patient.own["facts"], own_ids, patient)]
+    beside = [_known(patient.id, layer["beside"], {}, patient) for layer in patient.absorbed]
     beneath = [each for layer in patient.absorbed for each in layer["known_as"]]
-    return (now, *beneath) if own == now else (now, own, *beneath)
+    return _each_once([now, *own, *beside, *beneath])
 
 
 def _known(
@@ -73,11 +63,15 @@ def _known(
 ) -> dict[str, Any]:
     return {
         "id": patient_id,
-        "facts": {name: facts[name] for name in FACTS if name in facts},
+        "facts": {name: facts[name] for name in IDENTITY if name in facts},
         "external_ids": external_ids,
         "created_name": list(patient.created_name),
         "former_last_names": list(patient.former_last_names),
     }
+
+
+def _each_once(known: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    return tuple(each for place, each in enumerate(known) if each not in known[:place])
 
 
 def identities_of_patient(patient: Patient) -> tuple[Identity, ...]:

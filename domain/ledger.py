@@ -317,9 +317,10 @@ class Ledger(Application[UUID]):
 
     def record_communication(self, patient_id: str, command: RecordCommunication, caller: Caller) -> Patient:
         """Tell of a communication; the first one locks the phone. UnknownPatient when there is none."""
-        return self._change_patient(patient_id, command, caller)
+        return self.change(patient_id, command, caller)
 
-    def _change_patient(self, patient_id: str, command: Command, caller: Caller) -> Patient:
+    def change(self, patient_id: str, command: Command, caller: Caller) -> Patient:
+        """Apply a command to a patient, or to the one it lives on in. UnknownPatient when there is none."""
         following = _canonical(patient_id, UnknownPatient)
         while True:
             with self.recorder.unit_of_work([caller.organization_id]) as work:

@@ -18,6 +18,7 @@ from domain.commands import (
     ChangePhone,
     Command,
     CreatePatient,
+    DismissOverlay,
     FlagPossibleDuplicate,
     PutPayor,
     RecordCommunication,
@@ -40,6 +41,7 @@ from domain.events import (
     FactChanged,
     FieldDropped,
     FirstCommunicationRecorded,
+    OverlayDismissed,
     OverlaySuspected,
     PatientCreated,
     PatientMatched,
@@ -60,6 +62,9 @@ from domain.survivor import changes_of_survivor
 
 __all__ = ["ADDRESS_PARTS", "Patient", "decide", "evolve", "fold"]
 
+OVERLAY = "overlay_suspected"
+"""The reason of a flag where a record with one patient's external id describes another."""
+
 TOLD_LIMIT = 64
 """So many drops are remembered as already told; a stream of ever new bad fields must not let the state grow."""
 
@@ -68,9 +73,10 @@ TOLD_LIMIT = 64
 class Patient:
     """The fold of a patient's stream: JSON-native values only, stored as it is in the read model.
 
-    possible_duplicates: other patient → `reason`, `evidence`, `flagged_at`. Where others are merged into this patient,
-    facts and all that is like them are the golden record; `own`, `absorbed` and `chosen_external_ids` are what it is
-    worked out from (see `golden_record`). A patient that is `merged_into` another one is as it was at that moment.
+    possible_duplicates: other patient → `reason`, `evidence`, `flagged_at`. suspected_overlay: the same of the last
+    one, and `offered`, `other_id`, `dismissed`. Where others are merged into this patient, facts and all that is like
+    them are the golden record; `own`, `absorbed` and `chosen_external_ids` are what it is worked out from (see
+    `golden_record`). A patient that is `merged_into` another one is as it was at that moment.
     """
 
     id: str
@@ -92,7 +98,7 @@ class Patient:
     told_drops: tuple[tuple[str, str, str | None], ...] = ()
     possible_duplicates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     distinct_from: tuple[str, ...] = ()
-    suspected_overlay: Mapping[str, str] | None = None
+    suspected_overlay: Mapping[str, Any] | None = None
     merged_into: str | None = None
     own: Mapping[str, Any] | None = None
     absorbed: tuple[Mapping[str, Any], ...] = ()
@@ -113,6 +119,14 @@ class Patient:
         """Return when this patient's own stream tells of a first communication, merged ones aside."""
         own = self.first_communication_at if self.own is None else self.own["first_communication_at"]
         return None if own is None else str(own)
+
+    @property
+    def unresolved_overlay(self) -> bool:
+        """Return whether a record with the patient's external id described somebody else, and nobody has looked."""
+        overlay = self.suspected_overlay
+        if overlay is None or overlay["dismissed"]:
+            return False
+        return overlay["other_id"] is None or overlay["other_id"] in self.unresolved_duplicates
 
     @property
     def unresolved_duplicates(self) -> tuple[str, ...]:
@@ -190,12 +204,14 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
             flag = PossibleDuplicateFlagged(other_id=other_id, reason=command.reason, evidence=dict(command.evidence))
             return [flag]
         case Patient(), SuspectOverlay(evidence=evidence, offered=offered, other_id=other_id):
-            if patient.suspected_overlay == offered:
+            if patient.suspected_overlay is not None and patient.suspected_overlay["offered"] == offered:
                 return []
             held_facts = {name: patient.facts[name] for name in offered if name in patient.facts}
             return [
                 OverlaySuspected(evidence=dict(evidence), held=held_facts, offered=dict(offered), other_id=other_id)
             ]
+        case Patient(), DismissOverlay():
+            return [OverlayDismissed()] if patient.unresolved_overlay else []
         case Patient(communicated_at=told_at), RecordCommunication():
             if told_at is not None:
                 return []
@@ -320,11 +336,12 @@ def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:
             return {"first_communication_at": occurred_at}
         case PossibleDuplicateFlagged(other_id=other_id, reason=reason, evidence=evidence):
             return {"possible_duplicates": _flagged(patient, other_id, reason, evidence, at)}
-        case OverlaySuspected(offered=offered, other_id=None):
-            return {"suspected_overlay": offered}
-        case OverlaySuspected(offered=offered, other_id=str(other_id), evidence=evidence):
-            flags = _flagged(patient, other_id, "overlay_suspected", evidence, at)
-            return {"suspected_overlay": offered, "possible_duplicates": flags}
+        case OverlaySuspected(other_id=overlaid, evidence=evidence):
+            overlay = {**vars(event), "reason": OVERLAY, "flagged_at": at, "dismissed": False}
+            flags = {} if overlaid is None else _flagged(patient, overlaid, OVERLAY, evidence, at)
+            return {"suspected_overlay": overlay, "possible_duplicates": {**patient.possible_duplicates, **flags}}
+        case OverlayDismissed() if patient.suspected_overlay is not None:
+            return {"suspected_overlay": {**patient.suspected_overlay, "dismissed": True}}
         case DuplicateDismissed(other_id=other_id):
             return {"distinct_from": with_id(patient.distinct_from, other_id)}
         case PatientMergedInto(survivor_id=survivor_id):

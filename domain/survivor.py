@@ -16,7 +16,7 @@ from domain.events import (
     PayorChanged,
     TagsReplaced,
 )
-from domain.golden_record import PARTS, Layer, alone, external_ids_beneath, golden_record, layered, with_id
+from domain.golden_record import IDENTITY, PARTS, Layer, alone, external_ids_beneath, golden_record, layered, with_id
 
 if TYPE_CHECKING:
     from domain.patient import Patient
@@ -34,7 +34,7 @@ def changes_of_survivor(patient: "Patient", event: Event, at: str, changes_alone
     beside: Changes = {}
     match event:
         case PatientMerged():
-            layers = layered(own, (*layers, _layer(event, at)))
+            layers = layered(own, (*layers, {**_layer(event, at), "beside": _identity(own)}))
         case PatientUnmerged(other_id=other_id):
             layers = layered(own, (each for each in layers if each["id"] != other_id))
             own["distinct_from"] = with_id(own["distinct_from"], other_id)
@@ -60,6 +60,10 @@ def changes_of_survivor(patient: "Patient", event: Event, at: str, changes_alone
         return {**beside, **alone(own), "own": None, "absorbed": (), "chosen_external_ids": {}}
     shown = golden_record(patient.id, own, layers, chosen)
     return {**beside, **shown, "own": own, "absorbed": layers, "chosen_external_ids": chosen}
+
+
+def _identity(own: Mapping[str, Any]) -> dict[str, str]:
+    return {name: own["facts"][name] for name in IDENTITY if name in own["facts"]}
 
 
 def _layer(event: PatientMerged, at: str) -> Layer:

@@ -27,7 +27,8 @@ from domain.dropped import Dropped, Reason
 from domain.entry import Envelope
 from domain.events import FACT_EVENTS, Event, PatientMatched
 from domain.evidence import Identity
-from domain.known_as import FACTS, identity_of_facts
+from domain.golden_record import IDENTITY
+from domain.known_as import identity_of_facts
 from domain.matching import Match, NoMatch
 from domain.normalise import Clean
 from domain.organization import Organization
@@ -52,7 +53,7 @@ def identity_of_record(clean: Clean) -> Identity:
 
 def compared(clean: Clean) -> dict[str, str]:
     """Return who a record says it is, as `PatientMatched` tells it."""
-    said = {name: clean.facts[name] for name in FACTS if name in clean.facts}
+    said = {name: clean.facts[name] for name in IDENTITY if name in clean.facts}
     return said if clean.external_id is None else {**said, "external_id": ":".join(clean.external_id)}
 
 

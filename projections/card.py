@@ -112,9 +112,9 @@ def _custom_fields(patient: Patient, _organization: Organization | None) -> Rows
 def _checks(patient: Patient, _organization: Organization | None) -> Rows:
     rows = [
         Row(f"possible_duplicate@{other}", "To check", "Possible duplicate", "possible_duplicate", f"patient {other}")
-        for other in patient.possible_duplicates
+        for other in patient.unresolved_duplicates
     ]
-    if patient.suspected_overlay:
+    if patient.unresolved_overlay:
         rows.append(Row("overlay", "To check", "Possible mix-up", "overlay", "a record described somebody else"))
     return rows
 
@@ -127,7 +127,7 @@ _PARTS: Sequence[tuple[tuple[str, ...], Callable[[Patient, Organization | None],
     (("payors",), _payors),
     (("referrals",), _referrals),
     (("custom_fields",), _custom_fields),
-    (("possible_duplicates", "suspected_overlay"), _checks),
+    (("possible_duplicates", "distinct_from", "absorbed", "merged_into", "suspected_overlay"), _checks),
 )
 """Parts of the state → the rows that depend on them and on nothing else."""
 

@@ -95,6 +95,12 @@ def _dismissed(event: events.DuplicateDismissed, _teller: Teller) -> Told:
     return Told("reviewed", parts, fields=("possible_duplicate",), why=why)
 
 
+def _overlay_dismissed(_event: events.OverlayDismissed, _teller: Teller) -> Told:
+    """Looked at: one person, no mix-up."""
+    why = "Somebody compared the record that described somebody else with this chart, and found one person."
+    return Told("reviewed", ("Looked at: one person, no mix-up.",), fields=("overlay",), why=why)
+
+
 def _merged(event: events.PatientMerged, teller: Teller) -> Told:
     """Merged with patient 0192…: the same person. Taken over from there: email, date of birth, 1 insurance."""
     changes = _review_changes(event.changes)
@@ -317,6 +323,7 @@ SENTENCES: Mapping[type[events.Event], Callable[[Any, Teller], Told]] = {
     events.PossibleDuplicateFlagged: _possible_duplicate,
     events.OverlaySuspected: _overlay,
     events.DuplicateDismissed: _dismissed,
+    events.OverlayDismissed: _overlay_dismissed,
     events.PatientMerged: _merged,
     events.PatientMergedInto: _merged_into,
     events.PatientUnmerged: _unmerged,

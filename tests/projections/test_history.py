@@ -69,6 +69,7 @@ PATIENT_EXAMPLES = [
         ),
     ),
     (events.DuplicateDismissed(other_id="p2"), "Not the same person as patient p2."),
+    (events.OverlayDismissed(), "Looked at: one person, no mix-up."),
     (
         events.PatientMerged(
             other_id="p2",
@@ -212,6 +213,8 @@ def test_every_event_of_a_patient_has_a_meaning(event, _sentence):
     state = evolve_patient(None, events.PatientCreated(facts=facts), ENVELOPE)
     state = evolve_patient(state, events.ExternalIdAssigned(type_id=MRN, value="A-0001"), ENVELOPE)
     state = evolve_patient(state, events.PayorAdded(payor_id="p1", payor={}), ENVELOPE)
+    overlay = events.OverlaySuspected(evidence={}, held={}, offered={"last_name": "Roe"}, other_id=None)
+    state = evolve_patient(state, overlay, ENVELOPE)
     first = isinstance(event, events.PatientCreated)
     after = evolve_patient(None if first else state, event, ENVELOPE)
     changed = {name for name in vars(after) if getattr(after, name) != getattr(state, name)}

@@ -1,0 +1,158 @@
+"""What do people say of two patients who may be one person? Merge, distinct, unmerge: each in one transaction."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from domain import merge as merging
+from domain.commands import DismissOverlay, FlagPossibleDuplicate
+from domain.errors import LedgerError, LedgerUnavailable, UnknownPatient, WriteConflict
+from domain.events import Event
+from domain.known_as import keys_of_patient
+from domain.ledger import ATTEMPTS, Caller, Ledger
+from domain.patient import Patient, decide
+from domain.store import Work
+
+REPORTED = "reported"
+"""The reason of a flag that a person has set."""
+
+
+class NotOfThePair(LedgerError):
+    """The survivor must be one of the two patients, or the patient that one of them lives on in."""
+
+
+class Resolution(StrEnum):
+    """What can be said of a pair."""
+
+    MERGE = "merge"
+    DISTINCT = "distinct"
+    UNMERGE = "unmerge"
+
+
+def pair_id(one_id: str, other_id: str) -> str:
+    """Return the id of a pair, the same from both sides."""
+    first, second = sorted((one_id, other_id))
+    return str(uuid5(UUID(first), f"possible_duplicate:{second}"))
+
+
+def overlay_id(patient_id: str) -> str:
+    """Return the id under which it is asked whether one patient is two people."""
+    return str(uuid5(UUID(patient_id), "suspected_overlay"))
+
+
+class Review:
+    """People's answers, on a ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def resolve(
+        self, one_id: str, other_id: str, resolution: Resolution, caller: Caller, survivor_id: str | None = None
+    ) -> Patient:
+        """Carry out what was said of two patients; return the survivor, or the first of two distinct ones.
+
+        Patients that are merged already are stood for by those they live on in. survivor_id: who goes on; by default
+        the one that was there first. UnknownPatient, NotOfThePair, SamePatient, MergedElsewhere, NotMerged.
+        """
+        if resolution is Resolution.UNMERGE:
+            return self.unmerge(one_id, other_id, caller)
+        for _ in range(ATTEMPTS):
+            one, other = (self.survivor(caller.organization_id, each) for each in (one_id, other_id))
+            if one.id == other.id and resolution is Resolution.MERGE and one_id != other_id:
+                return one
+            if resolution is Resolution.MERGE:
+                one, other = _in_order(one, other, survivor_id, {one_id: one, other_id: other})
+            decision = merging.merge if resolution is Resolution.MERGE else merging.dismiss
+            decided = self._together(one, other, decision, caller)
+            if decided is not None:
+                return decided
+        raise LedgerUnavailable(cause="contention")
+
+    def unmerge(self, one_id: str, other_id: str, caller: Caller) -> Patient:
+        """Take two patients apart again, whichever was merged into the other; return the former survivor."""
+        for _ in range(ATTEMPTS):
+            one, other = self._now(caller.organization_id, one_id), self._now(caller.organization_id, other_id)
+            if one.merged_into == other.id:
+                one, other = other, one
+            decided = self._together(one, other, merging.unmerge, caller)
+            if decided is not None:
+                return decided
+        raise LedgerUnavailable(cause="contention")
+
+    def report(self, one_id: str, other_id: str, caller: Caller) -> Patient:
+        """Tell that somebody takes two patients for one person. UnknownPatient, SamePatient."""
+
+        def flagged(one: Patient, other: Patient) -> merging.Told:
+            if one.id == other.id:
+                raise merging.SamePatient
+            return merging.Told(decide(one, FlagPossibleDuplicate(other_id=other.id, reason=REPORTED)), [])
+
+        for _ in range(ATTEMPTS):
+            one, other = (self.survivor(caller.organization_id, each) for each in (one_id, other_id))
+            decided = self._together(one, other, flagged, caller)
+            if decided is not None:
+                return decided
+        raise LedgerUnavailable(cause="contention")
+
+    def dismiss_overlay(self, patient_id: str, caller: Caller) -> Patient:
+        """Tell that a patient whose record may hold two people is one person."""
+        return self._ledger.change(patient_id, DismissOverlay(), caller)
+
+    def survivor(self, organization_id: str, patient_id: str) -> Patient:
+        """Return the patient as it is now, or the one it lives on in. UnknownPatient."""
+        found = self._now(organization_id, patient_id)
+        while found.merged_into is not None:
+            found = self._now(organization_id, found.merged_into)
+        return found
+
+    def _now(self, organization_id: str, patient_id: str) -> Patient:
+        with self._ledger.recorder.unit_of_work([organization_id]) as work:
+            found = work.lock_patients(organization_id, [patient_id])
+        if not found:
+            raise UnknownPatient
+        return found[0]
+
+    def _together(
+        self, one: Patient, other: Patient, decision: Callable[[Patient, Patient], merging.Told], caller: Caller
+    ) -> Patient | None:
+        """Decide on both in one transaction; return the first one after it, `None` when that is to be tried again.
+
+        The match keys of both are locked before their rows, as an upsert does it: a record that means one of them
+        waits, and then finds whom it means now.
+        """
+        keys = {key for each in (one, other) for key in keys_of_patient(each)}
+        try:
+            with self._ledger.recorder.unit_of_work([caller.organization_id]) as work:
+                work.look_up([(caller.organization_id, *key) for key in keys], known={}, limit=0)
+                held = {each.id: each for each in work.lock_patients(caller.organization_id, [one.id, other.id])}
+                now = [(held[one.id], one), (held[other.id], other)]
+                if any(a.merged_into != b.merged_into or not keys_of_patient(a) <= keys for a, b in now):
+                    return None
+                told = decision(held[one.id], held[other.id])
+                self._append(work, caller, [(held[one.id], told.one), (held[other.id], told.other)])
+                state: Patient = work.states[one.id]
+                return state
+        except WriteConflict:
+            return None
+
+    def _append(self, work: Work, caller: Caller, told: Sequence[tuple[Patient, Sequence[Event]]]) -> None:
+        drafts = [
+            draft
+            for patient, events in told
+            for draft in self._ledger.drafts(caller, caller.source, patient.id, patient.version, events)
+        ]
+        if drafts:
+            self._ledger.events.put(drafts, work=work)
+
+
+def _in_order(
+    one: Patient, other: Patient, survivor_id: str | None, asked: dict[str, Patient]
+) -> tuple[Patient, Patient]:
+    """Return (survivor, other). NotOfThePair."""
+    if survivor_id is None:
+        first, second = sorted((one, other), key=lambda each: (each.created_at, each.id))
+        return first, second
+    survivor = {one.id: one, other.id: other, **asked}.get(survivor_id)
+    if survivor is None:
+        raise NotOfThePair
+    return (one, other) if survivor is one else (other, one)

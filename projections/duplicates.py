@@ -1,0 +1,122 @@
+"""Which pairs of patients should a person look at? The queue of possible duplicates, and what was said of each.
+
+The rows of a patient are a pure function of its fold; what is said of a pair is told on both streams.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import Cursor
+
+from domain.entry import canonical
+from domain.golden_record import absorbed_ids
+from domain.patient import Patient
+from domain.review import overlay_id, pair_id
+from projections.statements import statements
+
+_SQL = statements("duplicates")
+
+STATES = ("open", "merged", "distinct")
+BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+"""Before every pair."""
+
+
+class Row(NamedTuple):
+    """One flag, as a patient's stream tells it. `other_id` is `None` where the patient may be two people itself."""
+
+    organization_id: str
+    id: str
+    patient_id: str
+    other_id: str | None
+    state: str
+    reason: str
+    evidence: str
+    flagged_at: str
+
+
+class Pair(NamedTuple):
+    """A pair as it is read; `patients` in the order of their ids, one where the patient may be two people itself."""
+
+    id: str
+    state: str
+    reason: str
+    evidence: dict[str, str]
+    flagged_at: datetime
+    patient_ids: tuple[str, ...]
+
+
+def rows(patient: Patient) -> list[Row]:
+    """Return the patient's rows. The open questions of a merged patient are its survivor's, who holds them beneath."""
+    absorbed = absorbed_ids(patient.absorbed)
+    found = []
+    for other_id, flag in patient.possible_duplicates.items():
+        if patient.merged_into is not None and other_id != patient.merged_into:
+            continue
+        merged = other_id in absorbed or other_id == patient.merged_into
+        state = "merged" if merged else "distinct" if other_id in patient.distinct_from else "open"
+        found.append(_row(patient, pair_id(patient.id, other_id), other_id, state, flag))
+    overlay = patient.suspected_overlay
+    if overlay is not None and overlay["other_id"] is None and patient.merged_into is None:
+        state = "distinct" if overlay["dismissed"] else "open"
+        found.append(_row(patient, overlay_id(patient.id), None, state, overlay))
+    return found
+
+
+def _row(patient: Patient, row_id: str, other_id: str | None, state: str, flag: Any) -> Row:
+    evidence = canonical(flag["evidence"]).decode()
+    return Row(
+        patient.organization_id, row_id, patient.id, other_id, state, flag["reason"], evidence, flag["flagged_at"]
+    )
+
+
+def write(cursor: Cursor[Any], changed: Iterable[tuple[Patient | None, Patient]]) -> None:
+    """Bring the queue from each state before to the state after."""
+    gone: list[Row] = []
+    new: list[Row] = []
+    for before, after in changed:
+        old_rows = {} if before is None else {row.id: row for row in rows(before)}
+        new_rows = {row.id: row for row in rows(after)}
+        gone += [row for row in old_rows.values() if row.id not in new_rows]
+        new += [row for row in new_rows.values() if old_rows.get(row.id) != row]
+    for statement, changes in (("remove", gone), ("put", new)):
+        if changes:
+            columns = dict(zip(Row._fields, map(list, zip(*changes, strict=True)), strict=True))
+            names = ("organization_id", "id", "patient_id") if statement == "remove" else Row._fields
+            cursor.execute(_SQL[statement], {name: columns[name] for name in names})
+
+
+def queue(
+    cursor: Cursor[Any],
+    organization_id: str,
+    state: str,
+    *,
+    patient_id: str | None = None,
+    after: tuple[datetime, UUID] = BEGINNING,
+    limit: int,
+) -> list[Pair]:
+    """Return pairs in one state, the oldest flag first; all of the organization, or those of one patient."""
+    keys = {"organization": organization_id, "state": state, "patient": patient_id, "limit": limit}
+    statement = "in_order" if patient_id is None else "of_patient"
+    found = cursor.execute(_SQL[statement], {**keys, "after_at": after[0], "after_id": after[1]})
+    return [_pair(row) for row in found.fetchall()]
+
+
+def get(cursor: Cursor[Any], organization_id: str, row_id: str) -> Pair | None:
+    """Return one pair."""
+    row = cursor.execute(_SQL["get"], {"organization": organization_id, "id": row_id}).fetchone()
+    return None if row is None else _pair(row)
+
+
+def _pair(row: tuple[Any, ...]) -> Pair:
+    found_id, patient_id, other_id, state, reason, evidence, flagged_at = row
+    ids = tuple(sorted(str(each) for each in (patient_id, other_id) if each is not None))
+    return Pair(str(found_id), state, reason, evidence, flagged_at, ids)
+
+
+def patients_of(cursor: Cursor[Any], organization_id: str, pairs: Iterable[Pair]) -> dict[str, Patient]:
+    """Return the patients of these pairs as they are now, by id; a merged one as it was when it was merged."""
+    ids = sorted({patient_id for pair in pairs for patient_id in pair.patient_ids})
+    found = cursor.execute(_SQL["patients"], {"organization": organization_id, "ids": ids})
+    return {row[0]["id"]: Patient(**row[0]) for row in found.fetchall()}

@@ -1,0 +1,53 @@
+-- remove --
+DELETE FROM possible_duplicates
+USING unnest(%(organization_id)b::uuid[], %(id)b::uuid[], %(patient_id)b::uuid[])
+    AS gone (organization_id, id, patient_id)
+WHERE possible_duplicates.organization_id = gone.organization_id
+  AND possible_duplicates.id = gone.id AND possible_duplicates.patient_id = gone.patient_id;
+
+-- put --
+INSERT INTO possible_duplicates (organization_id, id, patient_id, other_id, state, reason, evidence, flagged_at)
+SELECT organization_id, id, patient_id, other_id, state, reason, evidence::json, flagged_at::timestamptz
+FROM unnest(%(organization_id)b::uuid[], %(id)b::uuid[], %(patient_id)b::uuid[], %(other_id)b::uuid[],
+    %(state)b::text[], %(reason)b::text[], %(evidence)b::text[], %(flagged_at)b::text[])
+    AS flag (organization_id, id, patient_id, other_id, state, reason, evidence, flagged_at)
+ON CONFLICT (organization_id, id, patient_id) DO UPDATE
+SET other_id = excluded.other_id, state = excluded.state, reason = excluded.reason, evidence = excluded.evidence,
+    flagged_at = excluded.flagged_at;
+
+-- in_order --
+-- One state, oldest first. Of a pair with two rows the one that was told first stands for it.
+SELECT id, patient_id, other_id, state, reason, evidence, flagged_at
+FROM possible_duplicates AS flag
+WHERE organization_id = %(organization)s AND state = %(state)s
+  AND (flagged_at, id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
+  AND NOT EXISTS (
+    SELECT FROM possible_duplicates AS earlier
+    WHERE earlier.organization_id = flag.organization_id AND earlier.id = flag.id
+      AND (earlier.flagged_at, earlier.patient_id) < (flag.flagged_at, flag.patient_id))
+ORDER BY flagged_at, id
+LIMIT %(limit)s;
+
+-- of_patient --
+-- The same for one patient, whichever stream tells of it.
+SELECT id, patient_id, other_id, state, reason, evidence, flagged_at
+FROM possible_duplicates AS flag
+WHERE organization_id = %(organization)s AND state = %(state)s
+  AND (patient_id = %(patient)s OR other_id = %(patient)s)
+  AND (flagged_at, id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
+  AND NOT EXISTS (
+    SELECT FROM possible_duplicates AS earlier
+    WHERE earlier.organization_id = flag.organization_id AND earlier.id = flag.id
+      AND (earlier.flagged_at, earlier.patient_id) < (flag.flagged_at, flag.patient_id))
+ORDER BY flagged_at, id
+LIMIT %(limit)s;
+
+-- get --
+SELECT id, patient_id, other_id, state, reason, evidence, flagged_at
+FROM possible_duplicates
+WHERE organization_id = %(organization)s AND id = %(id)s
+ORDER BY flagged_at, patient_id
+LIMIT 1;
+
+-- patients --
+SELECT fold FROM patients WHERE organization_id = %(organization)s AND id = ANY (%(ids)s::uuid[]);

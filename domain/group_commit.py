@@ -6,10 +6,14 @@ and hands out the results. Whoever arrives meanwhile waits for the next round. O
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
 from domain.errors import LedgerUnavailable
+
+PATIENCE = timedelta(seconds=2)
+"""A transaction takes milliseconds; when one takes so long, the database is stuck."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,21 +39,27 @@ class GroupCommit(Generic[Item, Result]):
         self,
         commit: Callable[[Sequence[Item]], Sequence[Result | Exception]],
         *,
+        clock: Callable[[], datetime],
         limit: int = 32,
-        queue_limit: int = 512,
+        queue_limit: int = 96,
     ) -> None:
         self._commit = commit
+        self._clock = clock
         self._limit = limit
         self._queue_limit = queue_limit
+        self._round_began: datetime | None = None
         self._waiting: deque[_Ticket[Item, Result]] = deque()
         self._led = False
         self._lock = Lock()
 
     def submit(self, item: Item) -> Result:
-        """Return the item's result, or raise its error. TooManyWaiting when the queue is full."""
+        """Return the item's result, or raise its error.
+
+        TooManyWaiting at once when the queue is full, or has not moved for PATIENCE: who waits longer is not helped.
+        """
         ticket: _Ticket[Item, Result] = _Ticket(item)
         with self._lock:
-            if len(self._waiting) >= self._queue_limit:
+            if len(self._waiting) >= self._queue_limit or self._is_stuck():
                 raise TooManyWaiting
             self._waiting.append(ticket)
             leads = not self._led
@@ -63,11 +73,15 @@ class GroupCommit(Generic[Item, Result]):
         assert ticket.result is not None
         return ticket.result
 
+    def _is_stuck(self) -> bool:
+        return self._round_began is not None and self._clock() - self._round_began > PATIENCE
+
     def _lead(self) -> None:
         """Commit what waits, this thread's own ticket among it, then hand the lead to the next one waiting."""
         with self._lock:
             count = min(self._limit, len(self._waiting))
             tickets = [self._waiting.popleft() for _ in range(count)]
+            self._round_began = self._clock()
         results: Sequence[Result | BaseException]
         try:
             results = self._commit([ticket.item for ticket in tickets])
@@ -76,6 +90,7 @@ class GroupCommit(Generic[Item, Result]):
         with self._lock:
             follower = self._waiting[0] if self._waiting else None
             self._led = follower is not None
+            self._round_began = None
         for ticket, result in zip(tickets, results, strict=True):
             ticket.result = result
             ticket.woken.set()

@@ -137,7 +137,7 @@ class Ledger(Application[UUID]):
         self._random_bytes = random_bytes
         self._clock = clock
         self._organizations: dict[str, Organization] = {}
-        self._group: GroupCommit[Upsert, Receipt] = GroupCommit(self.upsert_many)
+        self._group: GroupCommit[Upsert, Receipt] = GroupCommit(self.upsert_many, clock=clock)
 
     def construct_transcoder(self) -> Transcoder:
         """Return the canonical JSON of the stored form."""

@@ -99,6 +99,19 @@ def test_a_proof_that_ends_below_the_top_of_the_tree_is_refused():
     assert not verify_consistency(2, 8, ROOTS[2], ROOTS[4], proof)
 
 
+def test_a_proof_that_goes_on_above_the_top_of_the_tree_is_refused():
+    assert not verify_inclusion(LEAVES[1], 0, 1, [LEAVES[0]], ROOTS[2])
+    proof = consistency_proof(7, 8, SOURCE)
+    assert verify_consistency(7, 8, ROOTS[7], ROOTS[8], proof)
+    assert not verify_consistency(3, 4, ROOTS[7], ROOTS[8], proof)
+
+
+def test_two_hashes_cannot_be_cut_apart_elsewhere():
+    short, long = LEAVES[0][:-1], LEAVES[0][-1:] + LEAVES[1]
+    assert not verify_inclusion(short, 0, 2, [long], ROOTS[2])
+    assert not verify_consistency(1, 2, short, ROOTS[2], [long])
+
+
 def test_an_inner_node_does_not_pass_for_a_leaf():
     # The proof of leaf 0 without its first step, offered as a proof of its parent in a tree half as large.
     proof = inclusion_proofs([0], 8, SOURCE)[0]

@@ -115,6 +115,17 @@ def test_a_proof_that_ends_below_the_top_of_the_tree_is_refused():
     assert not verify_export.consistent(two, four._replace(size=8), proof)
 
 
+def test_a_proof_that_goes_on_above_the_top_of_the_tree_is_refused():
+    ledger = small_ledger()
+    two, seven, eight = (
+        verify_export.open_checkpoint(ledger.checkpoint(size), str(KEY.verifier)) for size in (2, 7, 8)
+    )
+    assert not verify_export.included(ledger.entries[1].leaf_hash, 0, 1, [ledger.entries[0].leaf_hash.hex()], two.root)
+    proof = [one.hex() for one in consistency_proof(7, 8, ledger.source)]
+    assert verify_export.consistent(seven, eight, proof)
+    assert not verify_export.consistent(seven._replace(size=3), eight._replace(size=4), proof)
+
+
 def test_it_runs_alone_from_anywhere(tmp_path):
     program, export = tmp_path / "verify_export.py", tmp_path / "export.json"
     program.write_bytes(PROGRAM.read_bytes())

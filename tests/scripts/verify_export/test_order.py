@@ -201,18 +201,32 @@ def test_a_forged_proof_of_the_head_is_named(verify, forgery):
     assert "The stream heads are not those that were signed: their proof fails." in findings(printed)
 
 
+def signed_with(document: Document, rows: list[str]) -> Document:
+    """Return the export of a signer who commits to these rows for the stream's bucket."""
+    root, bucket = bucket_hash(bytes.fromhex("".join(rows))), int(rows[0][:4], 16)
+    for level, beside in enumerate(map(bytes.fromhex, document["stream_head"]["path"])):
+        root = node_hash(beside, root) if bucket >> level & 1 else node_hash(root, beside)
+    text = document["checkpoint"].split("\n\n")[0].split("\n")
+    text[3] = f"stream-heads {base64.b64encode(root).decode()}"
+    note = sign_note("\n".join(text) + "\n", KEY)
+    return document | {"checkpoint": note, "stream_head": document["stream_head"] | {"rows": rows}}
+
+
+def test_a_stream_may_share_its_bucket(verify):
+    ledger = small_ledger()
+    (now, _), document = head_rows(ledger), ledger.export(ANN)
+    lower, higher = now[:4] + "0" * 124, now[:4] + "f" * 124
+    assert verify(signed_with(document, [lower, now, higher]))[0] == 0
+    for rows in ([now, lower], [higher, now], [lower, higher, now], [lower, lower, now]):
+        code, printed = verify(signed_with(document, rows))
+        assert (code, proven(printed)) == (1, "AD")
+        assert findings(printed) == ["The stream heads are not in order: a stream could have two."]
+
+
 def test_a_signer_who_gives_a_stream_two_heads_is_named(verify):
     ledger = small_ledger()
-    document, (now, before) = ledger.export(ANN), head_rows(ledger)
+    (now, before), document = head_rows(ledger), ledger.export(ANN)
     for rows in ([now, before], [before, now]):
-        root = bucket_hash(bytes.fromhex("".join(rows)))
-        bucket = int(now[:4], 16)
-        for level, beside in enumerate(map(bytes.fromhex, document["stream_head"]["path"])):
-            root = node_hash(beside, root) if bucket >> level & 1 else node_hash(root, beside)
-        text = document["checkpoint"].split("\n\n")[0].split("\n")
-        text[3] = f"stream-heads {base64.b64encode(root).decode()}"
-        double = copy.deepcopy(document) | {"checkpoint": sign_note("\n".join(text) + "\n", KEY)}
-        double["stream_head"]["rows"] = rows
-        code, printed = verify(double)
+        code, printed = verify(signed_with(document, rows))
         assert (code, proven(printed)) == (1, "AD")
         assert findings(printed) == ["The stream heads are not in order: a stream could have two."]

@@ -49,8 +49,8 @@ def test_an_erased_patient_is_proven_to_have_been_there(verify):
     assert (code, proven(printed)) == (0, "ABCDF")
     assert printed.count('"state": null') == 5
     assert "order" in printed.splitlines()[-1]
-    assert "5 payloads are erased" in printed
-    assert "1 payloads are the bytes" in printed
+    assert "PROVEN: 5 payloads are erased" in printed
+    assert "PROVEN: 1 payloads are the bytes" in printed
 
 
 @pytest.mark.parametrize("first", range(1, 11))

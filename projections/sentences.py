@@ -17,10 +17,9 @@ from projections.told import (
     between,
     from_to,
     id_type,
-    listed,
     named,
 )
-from projections.wording import CHANNELS, TIERS, capital, evidence, label
+from projections.wording import CHANNELS, TIERS, capital, evidence, label, listed
 
 EXPLANATIONS = {reason.value: reason.explanation for reason in Reason}
 
@@ -45,7 +44,7 @@ def _created(event: events.PatientCreated, _teller: Teller) -> Told:
 
 
 def _matched(event: events.PatientMatched, _teller: Teller) -> Told:
-    """Recognised by name and date of birth: same first name, same last name, same date of birth, different phone."""
+    """Recognised by name and date of birth: same first name, last name and date of birth; different phone."""
     words = evidence({field: word for field, word in event.evidence.items() if word})
     parts: list[Part] = [f"Recognised by {TIERS.get(event.tier, event.tier)}", f": {words}." if words else "."]
     if event.rivals:
@@ -234,7 +233,7 @@ def _dropped(event: events.FieldDropped, teller: Teller) -> Told:
         parts.append(f"{capital(label(event.field))} ignored")
         if event.offered is not None:
             sent = f"{teller.sender} sent " if teller.sender else "the record said "
-            parts += [": ", sent, "“", Value(event.field, event.offered), "”"]
+            parts += [": ", sent, "“", Value(f"offered.{event.field}", event.offered), "”"]
     parts.append(f". {reason}")
     why = (
         "A value that cannot be used is left out, and told here and to the sender. The rest of the record counts, and "

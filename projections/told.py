@@ -121,12 +121,6 @@ def between(parts: Iterable[Part], comma: str) -> list[Part]:
     return apart
 
 
-def listed(words: Iterable[str]) -> str:
-    """Return "a, b and c"."""
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
-
-
 _REFERENCES = {
     "workflow_stage_id": "workflow_stages",
     "assigned_user_id": "users",

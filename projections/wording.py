@@ -1,7 +1,7 @@
 """How do people say it? Fields, sources, reasons and values of the ledger in plain words. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -84,6 +84,9 @@ _EVIDENCE = {
     "placeholder": "{} only a placeholder",
     "one_sided": "{} on one side only",
 }
+_COMPARED = (
+    "external_id", "first_name", "middle_name", "last_name", "suffix", "date_of_birth", "gender", "phone", "email",
+)  # fmt: skip
 
 OPEN_FIELDS = frozenset(
     {
@@ -116,10 +119,23 @@ def capital(text: str) -> str:
 
 
 def evidence(words: Mapping[str, str]) -> str:
-    """Return evidence as a phrase: "same first name, same date of birth, different phone"."""
-    last = [name for name, word in words.items() if word == "different"]
-    ordered = [name for name in words if name not in last] + last
-    return ", ".join(_EVIDENCE.get(words[name], f"{{}} {words[name]}").format(label(name)) for name in ordered)
+    """Return evidence as a phrase: "same first name and date of birth; different phone"."""
+    alike: dict[str, list[str]] = {}
+    for field in sorted(words, key=lambda field: (words[field] == "different", _place(field))):
+        alike.setdefault(words[field], []).append(label(field))
+    return "; ".join(
+        _EVIDENCE.get(word, f"{{}} {word.replace('_', ' ')}").format(listed(fields)) for word, fields in alike.items()
+    )
+
+
+def _place(field: str) -> int:
+    return _COMPARED.index(field) if field in _COMPARED else len(_COMPARED)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return "a, b and c"."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def who(actor: str, organization: Organization | None = None) -> str:
@@ -220,7 +236,7 @@ def mask(field: str, value: Any) -> str:
     """Return what may be seen of a value without the right to see it: enough to recognise it, not to use it."""
     if not isinstance(value, str):
         return "•••"
-    if field in _PHONES:
+    if field in _PHONES and len(value) >= 10:
         return f"(•••) •••-•{value.partition(' ')[0][-3:]}"
     if field == "email":
         return f"{value[:1]}•••@•••"

@@ -81,6 +81,7 @@ class PatientPage:
         return {
             "asked": asked,
             "days": timeline.days(chart, entries or []),
+            "limit": limit,
             "following": following,
             "searched_back_to": following if following and len(entries or []) < limit else None,
             "kinds": [(kind, KIND_WORDS[kind]) for kind in CHOICES],

@@ -1,4 +1,4 @@
-"""How is a page of history laid out? Days, in them requests, in them one sentence an entry, newest first."""
+"""How is a page of history laid out? Days and requests, newest first; in a request a sentence an entry, in order."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def _groups(chart: Chart, entries: Iterable[Entry]) -> list[Group]:
                 ago=ago(chart.now - last.recorded_at),
                 first=members[-1].originator_version,
                 last=last.originator_version,
-                items=[item(chart, entry) for entry in members],
+                items=[item(chart, entry) for entry in reversed(members)],
             )
         )
     return groups

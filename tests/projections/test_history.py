@@ -48,7 +48,7 @@ PATIENT_EXAMPLES = [
             record={"first_name": "Ann", "date_of_birth": "1980-03-01", "phone_number": "+12125550143"},
         ),
         (
-            "Recognised by name and date of birth: first name is a short form, same date of birth, different phone. "
+            "Recognised by name and date of birth: first name is a short form; same date of birth; different phone. "
             "One other patient was considered: patient p2 (less evidence)."
         ),
     ),

@@ -48,6 +48,7 @@ class Slider {
     version = Math.min(Math.max(version, 1), this.last);
     this.range.value = version;
     this.wanted = version;
+    find(".card-fold").open = true;
     const states = this.states ?? (await this.load());
     if (version !== this.wanted) return;
     if (states) this.draw(version);
@@ -72,10 +73,8 @@ class Slider {
     if (!isNow) drawn.unshift(this.banner(version, moment));
     this.card.replaceChildren(...drawn);
     window.htmx?.process(this.card);
-    find("#slider-words").textContent = `${version} of ${this.last}`;
     find("#happened").textContent = isNow ? "" : `Event ${version}: ${sentence}`;
-    this.range.setAttribute("aria-valuetext", `version ${version} of ${this.last}, ${moment}`);
-    this.mark(version);
+    this.tell(version, isNow ? "now" : moment);
     remember(isNow ? null : version);
   }
 
@@ -104,9 +103,16 @@ class Slider {
     if (version !== this.last) find(`#v${version}`)?.classList.add("is-shown");
   }
 
-  follow(version) {
+  follow({ version, words }) {
     this.range.value = version;
+    this.tell(Number(version), words);
+    find("#happened").textContent = "";
+  }
+
+  tell(version, moment) {
     find("#slider-words").textContent = `${version} of ${this.last}`;
+    find("#now-chip").textContent = `As of ${moment}`;
+    this.range.setAttribute("aria-valuetext", `version ${version} of ${this.last}, ${moment}`);
     this.mark(version);
   }
 
@@ -185,10 +191,13 @@ function start() {
   const form = find("#as-of");
   const slider = form ? new Slider(form) : null;
 
+  const fold = find(".card-fold");
+  if (fold && matchMedia("(max-width: 36rem)").matches && !location.search.includes("as_of")) fold.open = false;
+
   const dialog = find("#blame-dialog");
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "blame" && dialog && !dialog.open) dialog.showModal();
-    if (event.detail.target.id === "card") slider?.follow(Number(find("#card-version").dataset.version));
+    if (event.detail.target.id === "card") slider?.follow(find("#card-version").dataset);
   });
   dialog?.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
@@ -214,7 +223,7 @@ function start() {
   }
 
   window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll(".told details")) details.open = true;
+    for (const details of document.querySelectorAll(".told details, .card-fold")) details.open = true;
   });
 }
 

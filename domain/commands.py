@@ -1,6 +1,6 @@
 """What can be asked of a stream? Intentions, in the imperative; `decide` turns them into events or into nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, dataclass_transform
 
@@ -79,10 +79,10 @@ class AddReferral(Command):
     referral: Mapping[str, Any]
 
 
-class PutPayor(Command):
-    """Add a payor, or merge the provided values into the one with the same key."""
+class PutPayors(Command):
+    """Add payors, or merge the provided values into those with the same keys."""
 
-    payor: Mapping[str, Any]
+    payors: Sequence[Mapping[str, Any]]
 
 
 class ReportDrop(Command):

@@ -4,7 +4,7 @@
 event its meaning, here and nowhere else: the live path, the rebuild, the as-of replay and the verifier all call it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -20,7 +20,7 @@ from domain.commands import (
     CreatePatient,
     DismissOverlay,
     FlagPossibleDuplicate,
-    PutPayor,
+    PutPayors,
     RecordCommunication,
     RecordMatch,
     ReplaceTags,
@@ -57,7 +57,9 @@ from domain.events import (
     ReferralAdded,
     TagsReplaced,
 )
-from domain.golden_record import ADDRESS_PARTS, PAYOR_KEY, absorbed_ids, external_id_of, with_id
+from domain.golden_record import ADDRESS_PARTS, absorbed_ids, external_id_of, with_id
+from domain.held_payors import put_payors
+from domain.json_values import same_json
 from domain.survivor import changes_of_survivor
 
 __all__ = ["ADDRESS_PARTS", "Patient", "decide", "evolve", "fold"]
@@ -65,8 +67,9 @@ __all__ = ["ADDRESS_PARTS", "Patient", "decide", "evolve", "fold"]
 OVERLAY = "overlay_suspected"
 """The reason of a flag where a record with one patient's external id describes another."""
 
-TOLD_LIMIT = 64
-"""So many drops are remembered as already told; a stream of ever new bad fields must not let the state grow."""
+TOLD_LIMIT = 128
+"""So many drops are remembered as already told: all of one record, so that it is silent when it comes again. Ever new bad
+fields must not let the state grow."""
 
 
 @dataclass(frozen=True)
@@ -184,16 +187,16 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
         case Patient(tags=tags), ReplaceTags(names=names):
             return [] if tuple(tags) == names else [TagsReplaced(old=list(tags), new=list(names))]
         case Patient(custom_fields=fields), SetCustomField(name=name, value=value):
-            if name in fields and fields[name] == value:
+            if name in fields and same_json(fields[name], value):
                 return []
             return [CustomFieldSet(name=name, old=fields.get(name), new=value)]
         case Patient(referrals=referrals), AddReferral(referral=referral):
             if any(held["referral"] == referral for held in referrals):
                 return []
-            referral_id = _child_id(patient, "referral", len(referrals))
+            referral_id = next(_child_ids(patient, "referral", len(referrals)))
             return [ReferralAdded(referral_id=referral_id, referral=dict(referral))]
-        case Patient(), PutPayor(payor=payor):
-            return _put_payor(patient, payor)
+        case Patient(payors=payors), PutPayors(payors=sent):
+            return put_payors(payors, sent, _child_ids(patient, "payor", len(payors)))
         case Patient(told_drops=told), ReportDrop(field=name, reason=reason, offered=offered):
             if any(tuple(each) == (name, reason, offered) for each in told):
                 return []
@@ -223,53 +226,14 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
     raise IllegalCommand(command)
 
 
-def _child_id(patient: Patient, kind: str, place: int) -> str:
-    """Return an id for a part of the patient; the same place gives the same id, so that deciding stays pure.
+def _child_ids(patient: Patient, kind: str, place: int) -> Iterator[str]:
+    """Return ids for parts of the patient; the same place gives the same id, so that deciding stays pure.
 
     A place may be taken: while somebody was merged into the patient there were more parts than there are now.
     """
     taken = {held["id"] for held in (*patient.payors, *patient.referrals)}
     ids = (str(uuid5(UUID(patient.id), f"{kind}:{each}")) for each in count(place))
-    return next(child_id for child_id in ids if child_id not in taken)
-
-
-def _put_payor(patient: Patient, offered: Mapping[str, Any]) -> list[Event]:
-    """Merge into the payor with the same key, as far as the key was given; otherwise add.
-
-    A payor that says nothing new changes nothing, so that a repeated record stays silent. One that names no insurance
-    (its id may have been dropped) never overwrites one that does, unless the member id says that it is the same.
-    """
-    held_payors = [held["payor"] for held in patient.payors]
-    if any(not _differences(held, offered)[1] for held in held_payors):
-        return []
-    key = {name: offered[name] for name in PAYOR_KEY if name in offered}
-    same = [held for held in patient.payors if key and _is_same_payor(held["payor"], key)]
-    if len(same) != 1:
-        payor_id = _child_id(patient, "payor", len(patient.payors))
-        return [PayorAdded(payor_id=payor_id, payor=dict(offered))]
-    old, new = _differences(same[0]["payor"], offered)
-    return [PayorChanged(payor_id=same[0]["id"], old=old, new=new)]
-
-
-def _is_same_payor(held: Mapping[str, Any], key: Mapping[str, Any]) -> bool:
-    if "insurance_id" in held and "insurance_id" not in key:
-        member = key.get("insured_member_id")
-        return member is not None and held.get("insured_member_id") == member
-    return all(held.get(name, key[name]) == key[name] for name in key)
-
-
-def _differences(held: Mapping[str, Any], offered: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return (old, new) of the values that differ; the subscriber is compared value by value."""
-    merged = _merged(held, offered)
-    new = {name: merged[name] for name in offered if held.get(name) != merged[name]}
-    return {name: held.get(name) for name in new}, new
-
-
-def _merged(held: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**held, **offered}
-    if isinstance(held.get("subscriber"), Mapping) and isinstance(offered.get("subscriber"), Mapping):
-        merged["subscriber"] = {**held["subscriber"], **offered["subscriber"]}
-    return merged
+    return (child_id for child_id in ids if child_id not in taken)
 
 
 def evolve(patient: Patient | None, event: Event, envelope: Envelope) -> Patient:

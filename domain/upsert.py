@@ -16,7 +16,7 @@ from domain.commands import (
     Command,
     CreatePatient,
     FlagPossibleDuplicate,
-    PutPayor,
+    PutPayors,
     RecordMatch,
     ReplaceTags,
     ReportDrop,
@@ -136,11 +136,11 @@ def _commands(
         yield ReplaceTags(names=clean.tags)
     for name, value in clean.custom_fields.items():
         yield SetCustomField(name=name, value=value)
-    for payor in clean.payors:
-        yield PutPayor(payor=payor)
+    if clean.payors:
+        yield PutPayors(payors=clean.payors)
     if clean.referral is not None:
         yield AddReferral(referral=clean.referral)
-    for drop in dropped:
+    for drop in {drop.field: drop for drop in dropped}.values():  # names that cannot be shown share a stand-in
         yield ReportDrop(field=drop.field, reason=drop.reason, offered=drop.offered)
     for rival in outcome.rivals:
         if rival.flag:

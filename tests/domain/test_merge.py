@@ -10,7 +10,7 @@ from domain.commands import (
     AddReferral,
     ChangePhone,
     FlagPossibleDuplicate,
-    PutPayor,
+    PutPayors,
     RecordCommunication,
     ReplaceTags,
     SetCustomField,
@@ -89,8 +89,8 @@ def test_tags_referrals_payors_and_custom_fields_are_united(streams):
             SetCustomField(name=f"hat {own}", value=own),
             AddReferral(referral={"physician_name": "Dr. Ruiz"}),
             AddReferral(referral={"physician_name": f"Dr. {own}"}),
-            PutPayor(payor={"insured_member_id": "M", f"plan_{own}": "x", "plan_name": f"Plan {own}"}),
-            PutPayor(payor={"insured_member_id": f"M{own}"}),
+            PutPayors(payors=[{"insured_member_id": "M", f"plan_{own}": "x", "plan_name": f"Plan {own}"}]),
+            PutPayors(payors=[{"insured_member_id": f"M{own}"}]),
         )
     streams.merge(ANN, BEA)
     state = streams.states[ANN]

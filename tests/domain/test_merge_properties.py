@@ -12,7 +12,7 @@ from domain.commands import (
     ChangePhone,
     Command,
     FlagPossibleDuplicate,
-    PutPayor,
+    PutPayors,
     RecordCommunication,
     ReplaceTags,
     SetCustomField,
@@ -53,7 +53,7 @@ commands = st.one_of(
     st.builds(ReplaceTags, names=st.lists(texts, unique=True, max_size=3).map(tuple)),
     st.builds(SetCustomField, name=texts, value=st.integers(0, 2)),
     st.builds(AddReferral, referral=st.dictionaries(texts, texts, max_size=1)),
-    st.builds(PutPayor, payor=payors),
+    st.builds(PutPayors, payors=st.lists(payors, min_size=1, max_size=2)),
     st.builds(
         RecordCommunication,
         channel=st.just("sms"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.entry import Entry
+from domain.entry import Entry, ErasedEvent
 from domain.organization import Organization
 from domain.patient import ADDRESS_PARTS, Patient, evolve
 from projections.told import id_type, named
@@ -141,9 +141,11 @@ class RowHistory:
 
 
 def states(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Patient]]:
-    """Yield each entry with the state after it, oldest first."""
+    """Yield each entry with the state after it, oldest first; nothing for a stream that was erased."""
     state: Patient | None = None
     for entry in entries:
+        if state is None and isinstance(entry.event, ErasedEvent):
+            return
         state = evolve(state, entry.event, entry.envelope())
         yield entry, state
 

@@ -7,6 +7,7 @@ import typer
 from domain.errors import LedgerError
 from scripts.verbs import connection, organizations
 from scripts.verbs.bench import bench
+from scripts.verbs.history import diff, history, replay
 from scripts.verbs.staff import staff
 
 app = typer.Typer(
@@ -18,6 +19,8 @@ app.add_typer(organizations.org, name="org")
 app.add_typer(organizations.key, name="key")
 app.add_typer(organizations.directory, name="directory")
 app.add_typer(staff, name="staff")
+for verb in (history, replay, diff):
+    app.command()(verb)
 app.add_typer(bench, name="bench")
 
 

@@ -68,8 +68,8 @@ OVERLAY = "overlay_suspected"
 """The reason of a flag where a record with one patient's external id describes another."""
 
 TOLD_LIMIT = 128
-"""So many drops are remembered as already told: all of one record, so that it is silent when it comes again. Ever new bad
-fields must not let the state grow."""
+"""So many drops are remembered as already told: all of one record, so that it is silent when it comes again. A stream
+of ever new bad fields must not let the state grow."""
 
 
 @dataclass(frozen=True)

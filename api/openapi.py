@@ -38,6 +38,10 @@ WRITING = (TooManySlowBodies, TooManyWaiting, WriteConflict, OutcomeUnknown)
 HEADERS: dict[str, Any] = {
     "X-Request-Id": {"description": "Names the request; an id that was sent is kept.", "schema": {"type": "string"}},
     "ETag": {"description": "Send it as If-None-Match next time.", "schema": {"type": "string"}},
+    "Content-Location": {
+        "description": "Where the answer is at home: the patient was merged into another one.",
+        "schema": {"type": "string"},
+    },
     "RateLimit-Policy": {
         "description": 'What the key may ask: `"key";q=2000;w=2` is 2000 requests within 2 seconds.',
         "schema": {"type": "string"},
@@ -86,6 +90,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "patients", "description": "Send records, read patients and their history."},
+            {"name": "duplicates", "description": "Say of two patients who may be one person what they are."},
             {"name": "events", "description": "What changed, for systems of your own."},
             {"name": "operations", "description": "For those who run the service."},
         ],
@@ -160,7 +165,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _responses(operation: Operation, scope: str | None, schemas: dict[Any, Any], *, writes: bool) -> dict[str, Any]:
-    headers = ["X-Request-Id", *(["ETag"] if operation.has_etag else [])]
+    headers = ["X-Request-Id", *(["ETag", "Content-Location"] if operation.has_etag else [])]
     if scope is not None:
         headers += ["RateLimit-Policy", "RateLimit"]
     if any(each.name == "Idempotency-Key" for each in operation.parameters):

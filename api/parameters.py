@@ -21,6 +21,13 @@ DRY_RUN = Parameter(
     "dry_run", "Decide and answer, write nothing.", {"type": "string", "enum": ["true", "false"]}, example="false"
 )
 
+OWN = Parameter(
+    "own",
+    "Of a merged patient its own events, in place of those of the patient it lives on in.",
+    {"type": "string", "enum": ["true", "false"]},
+    example="false",
+)
+
 IDEMPOTENCY_KEY = header(
     "Idempotency-Key",
     "A name of your choice for this request, such as a UUID; quotes around it do not count. The same request under the"

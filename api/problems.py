@@ -14,7 +14,7 @@ import structlog
 from falcon import Request, Response
 
 from api import bodies, keys, limits
-from domain import errors, idempotency
+from domain import errors, idempotency, merge, review
 from domain.dropped import Reason
 from domain.group_commit import TooManyWaiting
 
@@ -103,6 +103,25 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
         "No such patient",
         "Use the `id` of an earlier answer, with a key of the same organization.",
     ),
+    review.UnknownDuplicate: Problem(
+        HTTPStatus.NOT_FOUND, "unknown-duplicate", "No such pair", "Use the `id` of a pair in `/v1/duplicates`."
+    ),
+    review.OnePatient: Problem(
+        HTTPStatus.CONFLICT, "one-patient", "One patient", "Send `distinct` once somebody has looked."
+    ),
+    review.NotOfThePair: Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "not-of-the-pair", "Not of the pair", "Send the id of one of the two patients."
+    ),
+    merge.SamePatient: Problem(
+        HTTPStatus.CONFLICT, "same-patient", "One patient already", "Nothing needs doing: both ids lead to one patient."
+    ),
+    merge.MergedElsewhere: Problem(
+        HTTPStatus.CONFLICT,
+        "merged-elsewhere",
+        "Merged into another patient",
+        "`merged_into` says into which one. Of a chain of merges the last is undone first.",
+    ),
+    merge.NotMerged: Problem(HTTPStatus.CONFLICT, "not-merged", "Not merged", "Only a merged pair can be taken apart."),
     errors.UnknownOrganization: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key", _SIGN_IN),
     TooManyWaiting: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-waiting", "Too busy", _AGAIN, 1),
     errors.WriteConflict: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "write-conflict", "Overtaken", _AGAIN, 1),

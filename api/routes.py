@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from api.operations import Resource
 from api.resources.communications import Communications
+from api.resources.duplicates import DuplicateById, Duplicates, ResolveDuplicate
 from api.resources.health import Live
 from api.resources.history import History
 from api.resources.patients import PatientById
@@ -17,6 +18,9 @@ ROUTES: Mapping[str, type[Resource]] = {
     "/v1/patients/{patient_id}": PatientById,
     "/v1/patients/{patient_id}/history": History,
     "/v1/patients/{patient_id}/communications": Communications,
+    "/v1/duplicates": Duplicates,
+    "/v1/duplicates/{duplicate_id}": DuplicateById,
+    "/v1/duplicates/{duplicate_id}/resolve": ResolveDuplicate,
     "/livez": Live,
 }
 """Path → resource."""

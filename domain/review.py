@@ -21,6 +21,14 @@ class NotOfThePair(LedgerError):
     """The survivor must be one of the two patients, or the patient that one of them lives on in."""
 
 
+class UnknownDuplicate(LedgerError):
+    """There is no such pair in this organization."""
+
+
+class OnePatient(LedgerError):
+    """This is one patient whose record may hold two people; it can only be told `distinct`, for looked at."""
+
+
 class Resolution(StrEnum):
     """What can be said of a pair."""
 

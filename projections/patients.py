@@ -15,7 +15,7 @@ _SQL = statements("patients")
 
 
 class Row(NamedTuple):
-    """A row of the read model; `last_name` and `first_name` are folded for search."""
+    """A row of the read model; `last_name` and `first_name` are folded for search, which finds no merged patient."""
 
     organization_id: str
     id: str
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 def row(patient: Patient, chain_hash: bytes) -> Row:
     """Return the stored row; `chain_hash` is that of the last entry of the stream."""
-    facts = patient.facts
+    facts = patient.facts if patient.merged_into is None else {}
     return Row(
         patient.organization_id,
         patient.id,
@@ -57,6 +57,24 @@ def write(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
         "fold": texts(row.fold.decode() for row in stored),
     }
     cursor.execute(_SQL["write"], columns)
+
+
+def survivor(cursor: Cursor[Any], organization_id: str, patient_id: str) -> Patient | None:
+    """Return the patient as of now, or the one it lives on in since they were merged."""
+    found = get(cursor, organization_id, patient_id)
+    while found is not None and found.merged_into is not None:
+        found = get(cursor, organization_id, found.merged_into)
+    return found
+
+
+def survivor_id(cursor: Cursor[Any], organization_id: str, patient_id: str) -> str:
+    """Return the id of the patient, or of the one it lives on in; of an unknown one its own."""
+    following: str | None = patient_id
+    while following is not None:
+        last = following
+        found = cursor.execute(_SQL["merged_into"], {"organization": organization_id, "id": last}).fetchone()
+        following = None if found is None else found[0]
+    return last
 
 
 def get(cursor: Cursor[Any], organization_id: str, patient_id: str) -> Patient | None:

@@ -12,10 +12,15 @@ from domain.errors import BadParameter, UnknownPatient
 from domain.record import SOURCES
 from projections.history import KINDS, history_item
 from projections.history_query import Filter, history_page
+from projections.patients import survivor_id
 
 
 class History(Resource):
-    """The patient's stream, newest first, a page at a time."""
+    """The patient's stream, newest first, a page at a time.
+
+    For a patient that was merged into another one, that one's is told, with its path in `Content-Location`; `own=true`
+    tells the patient's own.
+    """
 
     scopes: ClassVar = {"GET": "patients:read"}
     operations: ClassVar = {
@@ -25,6 +30,7 @@ class History(Resource):
             parameters=(
                 whole_number("before", "Cursor: `next` of the page before.", least=1, most=10**17),
                 parameters.LIMIT,
+                parameters.OWN,
                 text("kind", "Only events of this kind.", enum=KINDS),
                 text("event", "Only events of this name.", example="PhoneChanged"),
                 text("field", "Only events about this field or a part of it.", example="phone_number"),
@@ -39,6 +45,11 @@ class History(Resource):
         """Tell what happened to a patient."""
         organization_id = req.context.principal.organization_id
         stream_id = parameters.patient_id(patient_id)
+        if not parameters.flag(req, "own"):
+            with self._ledger.recorder.reading(organization_id) as cursor:
+                stream_id = survivor_id(cursor, organization_id, stream_id)
+        if stream_id != parameters.patient_id(patient_id):
+            resp.set_header("Content-Location", f"/v1/patients/{stream_id}/history")
         kind = parameters.choice(req, "kind", KINDS)
         wanted = Filter(
             kinds=() if kind is None else (kind,),

@@ -15,7 +15,11 @@ from projections.resource import patient_resource
 
 
 class PatientById(Resource):
-    """One patient; the ETag is its version."""
+    """One patient; the ETag is its version.
+
+    For a patient that was merged into another one that one is answered, its path in `Content-Location`. A version in
+    `as_of` is always one of the patient that was asked for.
+    """
 
     scopes: ClassVar = {"GET": "patients:read"}
     operations: ClassVar = {
@@ -32,6 +36,8 @@ class PatientById(Resource):
         """Get one patient, now or as of a moment."""
         organization_id = req.context.principal.organization_id
         patient = self._patient(organization_id, parameters.patient_id(patient_id), req.get_param("as_of"))
+        if patient.id != parameters.patient_id(patient_id):
+            resp.set_header("Content-Location", f"/v1/patients/{patient.id}")
         etag = f'"{patient.version}"'
         resp.set_header("ETag", etag)
         if etag in [tag.strip() for tag in (req.get_header("If-None-Match") or "").split(",")]:
@@ -44,10 +50,14 @@ class PatientById(Resource):
     def _patient(self, organization_id: str, patient_id: str, as_of: str | None) -> Patient:
         if as_of is None:
             with self._ledger.recorder.reading(organization_id) as cursor:
-                found = patients.get(cursor, organization_id, patient_id)
+                found = patients.survivor(cursor, organization_id, patient_id)
             if found is None:
                 raise UnknownPatient
             return found
         if as_of.isdecimal() and len(as_of) < 18:
             return self._ledger.patient_as_of(organization_id, patient_id, version=int(as_of))
-        return self._ledger.patient_as_of(organization_id, patient_id, at=parameters.moment(as_of, "as_of"))
+        at = parameters.moment(as_of, "as_of")
+        then = self._ledger.patient_as_of(organization_id, patient_id, at=at)
+        while then.merged_into is not None:
+            then = self._ledger.patient_as_of(organization_id, then.merged_into, at=at)
+        return then

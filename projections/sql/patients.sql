@@ -10,3 +10,6 @@ SET version = excluded.version, chain_hash = excluded.chain_hash,
 
 -- get --
 SELECT fold FROM patients WHERE organization_id = %(organization)s AND id = %(id)s;
+
+-- merged_into --
+SELECT fold ->> 'merged_into' FROM patients WHERE organization_id = %(organization)s AND id = %(id)s;

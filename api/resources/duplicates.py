@@ -1,0 +1,208 @@
+"""`/v1/duplicates`: which patients may be one person, and what do people say of them?"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+from falcon import MEDIA_JSON, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import parameters
+from api.bodies import UNREADABLE, UnusableMember, read_model
+from api.duplicate_answers import DuplicatePage, PossibleDuplicate, Resolved
+from api.operations import Operation, Resource, text
+from domain.entry import instant
+from domain.errors import BadParameter, UnknownPatient
+from domain.golden_record import IDENTITY
+from domain.ledger import Ledger
+from domain.merge import MergedElsewhere, NotMerged, SamePatient
+from domain.patient import Patient
+from domain.review import NotOfThePair, OnePatient, Resolution, Review, UnknownDuplicate, pair_id
+from projections import duplicates
+from projections.duplicates import STATES, Pair
+from projections.resource import patient_resource
+
+
+class Report(BaseModel):
+    """Two patients who are taken for one person."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    patient_ids: tuple[UUID, UUID]
+
+
+class Resolve(BaseModel):
+    """What somebody who looked says of a pair."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    resolution: Resolution = Field(
+        description="`merge`: one person. `distinct`: two people, never flagged again. `unmerge`: two people after all."
+    )
+    survivor_id: UUID | None = Field(None, description="Of a merge, who goes on; by default the older of the two.")
+
+
+class Duplicates(Resource):
+    """The queue of possible duplicates."""
+
+    scopes: ClassVar = {"GET": "duplicates:review", "POST": "duplicates:review"}
+    operations: ClassVar = {
+        "GET": Operation(
+            id="listDuplicates",
+            answer=DuplicatePage,
+            parameters=(
+                text("state", "What was said of them.", enum=STATES, default="open"),
+                text("patient_id", "Only pairs of this patient.", format="uuid"),
+                text("after", "Cursor: `next` of the page before."),
+                parameters.LIMIT,
+            ),
+            refusals=(BadParameter, UnknownPatient),
+        ),
+        "POST": Operation(
+            id="reportDuplicate",
+            answer=PossibleDuplicate,
+            body=Report,
+            refusals=(*UNREADABLE, UnusableMember, UnknownPatient, SamePatient),
+        ),
+    }
+
+    def on_get(self, req: Request, resp: Response) -> None:
+        """List possible duplicates, the oldest flag first."""
+        organization_id = req.context.principal.organization_id
+        asked = req.get_param("patient_id")
+        limit = parameters.limit(req)
+        with self._ledger.recorder.reading(organization_id) as cursor:
+            pairs = duplicates.queue(
+                cursor,
+                organization_id,
+                parameters.choice(req, "state", STATES) or "open",
+                patient_id=None if asked is None else parameters.patient_id(asked),
+                after=_cursor(req.get_param("after")),
+                limit=limit + 1,
+            )
+            page = pairs[:limit]
+            held = duplicates.patients_of(cursor, organization_id, page)
+        following = f"{instant(page[-1].flagged_at)}_{page[-1].id}" if len(pairs) > limit else None
+        resp.content_type = MEDIA_JSON
+        resp.data = orjson.dumps({"items": [_item(pair, held) for pair in page], "next": following})
+
+    def on_post(self, req: Request, resp: Response) -> None:
+        """Report two patients as one person; the pair is then in the queue."""
+        told = read_model(req, self._settings.max_body_bytes, Report)
+        caller = parameters.caller(req)
+        one, other = (str(each) for each in told.patient_ids)
+        review = Review(self._ledger)
+        review.report(one, other, caller)
+        ids = [review.survivor(caller.organization_id, each).id for each in (one, other)]
+        resp.content_type = MEDIA_JSON
+        resp.data = orjson.dumps(_read(self._ledger, caller.organization_id, pair_id(*ids)))
+
+
+class DuplicateById(Resource):
+    """One pair."""
+
+    scopes: ClassVar = {"GET": "duplicates:review"}
+    operations: ClassVar = {
+        "GET": Operation(id="getDuplicate", answer=PossibleDuplicate, refusals=(UnknownDuplicate,)),
+    }
+
+    def on_get(self, req: Request, resp: Response, duplicate_id: str) -> None:
+        """Get one pair."""
+        resp.content_type = MEDIA_JSON
+        resp.data = orjson.dumps(_read(self._ledger, req.context.principal.organization_id, duplicate_id))
+
+
+class ResolveDuplicate(Resource):
+    """What somebody who looked says of a pair is carried out."""
+
+    scopes: ClassVar = {"POST": "duplicates:review"}
+    operations: ClassVar = {
+        "POST": Operation(
+            id="resolveDuplicate",
+            answer=Resolved,
+            body=Resolve,
+            refusals=(
+                *UNREADABLE,
+                UnusableMember,
+                UnknownDuplicate,
+                OnePatient,
+                NotOfThePair,
+                SamePatient,
+                MergedElsewhere,
+                NotMerged,
+            ),
+        )
+    }
+
+    def on_post(self, req: Request, resp: Response, duplicate_id: str) -> None:
+        """Resolve a pair: `merge`, `distinct` or `unmerge`."""
+        told = read_model(req, self._settings.max_body_bytes, Resolve)
+        caller = parameters.caller(req)
+        review = Review(self._ledger)
+        ids = _pair(self._ledger, caller.organization_id, duplicate_id).patient_ids
+        if len(ids) == 2:
+            survivor_id = None if told.survivor_id is None else str(told.survivor_id)
+            patient = review.resolve(*ids, told.resolution, caller, survivor_id)
+        elif told.resolution is Resolution.DISTINCT:
+            patient = review.dismiss_overlay(ids[0], caller)
+        else:
+            raise OnePatient
+        organization = self._ledger.current_organization(caller.organization_id)
+        answer = {
+            "duplicate": _read(self._ledger, caller.organization_id, duplicate_id),
+            "patient": patient_resource(patient, organization),
+        }
+        resp.content_type = MEDIA_JSON
+        resp.data = orjson.dumps(answer)
+
+
+def _cursor(sent: str | None) -> tuple[datetime, UUID]:
+    if sent is None:
+        return duplicates.BEGINNING
+    at, _, last_id = sent.partition("_")
+    try:
+        return parameters.moment(at, "after"), UUID(last_id)
+    except ValueError:
+        raise BadParameter(parameter="after") from None
+
+
+def _pair(ledger: Ledger, organization_id: str, duplicate_id: str) -> Pair:
+    try:
+        canonical = str(UUID(duplicate_id))
+    except ValueError:
+        raise UnknownDuplicate from None
+    with ledger.recorder.reading(organization_id) as cursor:
+        found = duplicates.get(cursor, organization_id, canonical)
+    if found is None:
+        raise UnknownDuplicate
+    return found
+
+
+def _read(ledger: Ledger, organization_id: str, duplicate_id: str) -> dict[str, Any]:
+    pair = _pair(ledger, organization_id, duplicate_id)
+    with ledger.recorder.reading(organization_id) as cursor:
+        return _item(pair, duplicates.patients_of(cursor, organization_id, [pair]))
+
+
+def _item(pair: Pair, held: dict[str, Patient]) -> dict[str, Any]:
+    return {
+        "id": pair.id,
+        "state": pair.state,
+        "reason": pair.reason,
+        "evidence": pair.evidence,
+        "flagged_at": instant(pair.flagged_at),
+        "patients": [_patient(held[each]) for each in pair.patient_ids if each in held],
+    }
+
+
+def _patient(patient: Patient) -> dict[str, Any]:
+    return {
+        "id": patient.id,
+        "merged_into": patient.merged_into,
+        "version": patient.version,
+        "created_at": patient.created_at,
+        **{name: patient.facts.get(name) for name in IDENTITY},
+        "first_communication_at": patient.first_communication_at,
+        "external_ids": [{"type_id": kind, "value": held["value"]} for kind, held in patient.external_ids.items()],
+    }

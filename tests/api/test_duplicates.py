@@ -1,0 +1,197 @@
+"""What does a partner or a reviewer see of possible duplicates, and of a patient that was merged into another one?"""
+
+from typing import Any
+
+import pytest
+from falcon.testing import Result
+
+from api.answers import HistoryPage
+from api.answers import Patient as PatientAnswer
+from api.duplicate_answers import DuplicatePage, PossibleDuplicate, Resolved
+from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
+from tests.domain.records import EXTERNAL_ID_TYPE
+
+BORN = {"last_name": "Lee", "date_of_birth": "2015-06-06", "phone_number": "212-555-0142"}
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
+def mrn(value: str) -> dict[str, str]:
+    return {"type_id": EXTERNAL_ID_TYPE, "value": value}
+
+
+@pytest.fixture
+def twins(partner: Partner) -> tuple[str, str]:
+    """Create twins, each with an external id and an email; return their ids."""
+    ids = []
+    for name in ("Mia", "Sarah"):
+        email = f"{name.lower()}@example.com"
+        answer = partner.upsert({"first_name": name, "email": email, "external_id": mrn(name), **BORN})
+        ids.append(answer.json["patient"]["id"])
+    return ids[0], ids[1]
+
+
+def queue(partner: Partner, query: str = "") -> list[dict[str, Any]]:
+    answer = partner.get(f"/v1/duplicates{query}")
+    assert answer.status_code == 200, answer.text
+    DuplicatePage.model_validate(answer.json)
+    return list(answer.json["items"])
+
+
+def resolve(partner: Partner, pair: dict[str, Any], resolution: str, **more: Any) -> Result:
+    return partner.post(f"/v1/duplicates/{pair['id']}/resolve", {"resolution": resolution, **more})
+
+
+def test_a_flagged_pair_shows_both_patients_and_the_evidence(partner, twins):
+    (pair,) = queue(partner)
+    assert sorted(each["id"] for each in pair["patients"]) == sorted(twins)
+    assert pair["state"] == "open"
+    assert pair["evidence"]["phone"] == "equal"
+    alone = partner.get(f"/v1/duplicates/{pair['id']}")
+    PossibleDuplicate.model_validate(alone.json)
+    assert alone.json == pair
+    for each in twins:
+        assert queue(partner, f"?patient_id={each}") == [pair]
+
+
+def test_a_merge_is_answered_with_the_survivor_and_shows_at_every_door(partner, twins):
+    mia, sarah = twins
+    (pair,) = queue(partner)
+    answer = resolve(partner, pair, "merge")
+    Resolved.model_validate(answer.json)
+    assert answer.json["patient"]["id"] == mia
+    assert answer.json["duplicate"]["state"] == "merged"
+    assert {each["id"]: each["merged_into"] for each in answer.json["duplicate"]["patients"]} == {mia: None, sarah: mia}
+    assert queue(partner) == []
+
+    read = partner.get(f"/v1/patients/{sarah}")
+    PatientAnswer.model_validate(read.json)
+    assert (read.status_code, read.json["id"]) == (200, mia)
+    assert read.headers["content-location"] == f"/v1/patients/{mia}"
+    assert read.headers["etag"] == partner.get(f"/v1/patients/{mia}").headers["etag"]
+    assert "content-location" not in partner.get(f"/v1/patients/{mia}").headers
+    history = partner.get(f"/v1/patients/{sarah}/history")
+    assert history.json == partner.get(f"/v1/patients/{mia}/history").json
+    assert history.headers["content-location"] == f"/v1/patients/{mia}/history"
+    assert partner.upsert({"external_id": mrn("Sarah")}).json["patient"]["id"] == mia
+    told = {"channel": "sms", "direction": "outbound", "occurred_at": "2026-01-05T15:30:00Z"}
+    assert partner.post(f"/v1/patients/{sarah}/communications", told).json["patient"]["id"] == mia
+
+
+def test_a_merged_patient_stands_as_it_was_for_who_asks_for_it_itself(partner, twins):
+    _, sarah = twins
+    (pair,) = queue(partner)
+    resolve(partner, pair, "merge")
+    own = partner.get(f"/v1/patients/{sarah}/history?own=true")
+    HistoryPage.model_validate(own.json)
+    assert own.json["items"][0]["event"] == "PatientMergedInto"
+    version = own.json["items"][0]["version"]
+    before = partner.get(f"/v1/patients/{sarah}?as_of={version - 1}").json
+    assert (before["id"], before["active"]) == (sarah, True)
+    after = partner.get(f"/v1/patients/{sarah}?as_of={version}").json
+    assert (after["id"], after["active"]) == (sarah, False)
+    moment = own.json["items"][-1]["recorded_at"]
+    assert partner.get(f"/v1/patients/{sarah}?as_of={moment}").json["id"] == sarah
+    moment = own.json["items"][0]["recorded_at"]
+    assert partner.get(f"/v1/patients/{sarah}?as_of={moment}").json["id"] == twins[0]
+
+
+def test_undoing_a_merge_gives_both_patients_back(partner, twins):
+    before = [partner.get(f"/v1/patients/{each}").json for each in twins]
+    (pair,) = queue(partner)
+    resolve(partner, pair, "merge", survivor_id=twins[1])
+    assert partner.get(f"/v1/patients/{twins[0]}").json["id"] == twins[1]
+    answer = resolve(partner, pair, "unmerge")
+    Resolved.model_validate(answer.json)
+    assert answer.json["duplicate"]["state"] == "distinct"
+    for was in before:
+        now = partner.get(f"/v1/patients/{was['id']}").json
+        apart_from = {"version", "updated_at"}
+        assert {k: v for k, v in now.items() if k not in apart_from} == {
+            k: v for k, v in was.items() if k not in apart_from
+        }
+
+
+@pytest.mark.usefixtures("twins")
+def test_distinct_takes_a_pair_off_the_queue(partner):
+    (pair,) = queue(partner)
+    assert resolve(partner, pair, "distinct").json["duplicate"]["state"] == "distinct"
+    assert queue(partner) == []
+    assert [each["id"] for each in queue(partner, "?state=distinct")] == [pair["id"]]
+
+
+@pytest.mark.usefixtures("twins")
+def test_the_queue_is_read_page_by_page(partner):
+    partner.upsert({"first_name": "Tom", **BORN})
+    whole = queue(partner)
+    assert len(whole) == 3
+    paged: list[dict[str, Any]] = []
+    following = ""
+    while following is not None:
+        page = partner.get(f"/v1/duplicates?limit=2{following and f'&after={following}'}").json
+        paged += page["items"]
+        following = page["next"]
+    assert paged == whole
+
+
+def test_a_pair_that_nobody_flagged_can_be_reported(partner):
+    ids = [
+        partner.upsert(body).json["patient"]["id"]
+        for body in ({"phone_number": "2125550100"}, {"phone_number": "2125550101"})
+    ]
+    answer = partner.post("/v1/duplicates", {"patient_ids": ids})
+    PossibleDuplicate.model_validate(answer.json)
+    assert answer.json["reason"] == "reported"
+    assert queue(partner) == [answer.json]
+    assert resolve(partner, answer.json, "merge").json["patient"]["id"] == ids[0]
+
+
+def test_a_chart_that_may_hold_two_people_can_only_be_looked_at(partner):
+    partner.upsert({"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01", "external_id": mrn("A")})
+    partner.upsert({"first_name": "Bob", "last_name": "Ray", "date_of_birth": "1975-01-02", "external_id": mrn("A")})
+    (pair,) = queue(partner)
+    assert len(pair["patients"]) == 1
+    assert resolve(partner, pair, "merge").json["type"].endswith("one-patient")
+    assert resolve(partner, pair, "distinct").json["duplicate"]["state"] == "distinct"
+    assert queue(partner) == []
+
+
+@pytest.mark.usefixtures("twins")
+@pytest.mark.parametrize(
+    ("path", "body", "status", "slug"),
+    [
+        (f"/v1/duplicates/{NOWHERE}/resolve", {"resolution": "merge"}, 404, "unknown-duplicate"),
+        ("/v1/duplicates/none/resolve", {"resolution": "merge"}, 404, "unknown-duplicate"),
+        ("/v1/duplicates/{pair}/resolve", {"resolution": "perhaps"}, 400, "unusable-member"),
+        ("/v1/duplicates/{pair}/resolve", {}, 400, "unusable-member"),
+        ("/v1/duplicates/{pair}/resolve", {"resolution": "merge", "survivor_id": "me"}, 400, "unusable-member"),
+        ("/v1/duplicates/{pair}/resolve", {"resolution": "merge", "survivor_id": NOWHERE}, 422, "not-of-the-pair"),
+        ("/v1/duplicates/{pair}/resolve", {"resolution": "unmerge"}, 409, "not-merged"),
+        ("/v1/duplicates", {"patient_ids": [NOWHERE, NOWHERE]}, 404, "unknown-patient"),
+        ("/v1/duplicates", {"patient_ids": [NOWHERE]}, 400, "unusable-member"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_its_rule(partner, path, body, status, slug):
+    (pair,) = queue(partner)
+    answer = partner.post(path.format(pair=pair["id"]), body)
+    assert (answer.status_code, answer.json["type"].rpartition("/")[2]) == (status, slug)
+
+
+@pytest.mark.parametrize("query", ["?state=closed", "?after=x", "?after=2026-01-05T15:30:00Z_x", "?limit=0"])
+def test_a_parameter_that_cannot_be_used_is_named(partner, query):
+    answer = partner.get(f"/v1/duplicates{query}")
+    assert (answer.status_code, answer.json["type"]) == (400, "/problems/bad-parameter")
+
+
+def test_reviewing_needs_its_scope(client, ledger, clinic: Clinic):
+    outsider = Partner(client, issue_key(ledger, clinic.organization_id, ("patients:read", "patients:write")))
+    assert outsider.get("/v1/duplicates").status_code == 403
+    assert outsider.post(f"/v1/duplicates/{NOWHERE}/resolve", {"resolution": "merge"}).status_code == 403
+
+
+def test_another_organizations_pairs_are_unknown(client, ledger, partner, twins):
+    neighbour = Partner(client, found_clinic(ledger).api_key)
+    (pair,) = queue(partner)
+    assert queue(neighbour) == []
+    assert neighbour.get(f"/v1/duplicates/{pair['id']}").status_code == 404
+    assert resolve(neighbour, pair, "merge").status_code == 404
+    assert neighbour.post("/v1/duplicates", {"patient_ids": list(twins)}).status_code == 404

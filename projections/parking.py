@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from domain.entry import StoredEntry
 from projections.gaps import Stream, stream_of
 from projections.statements import statements
+from projections.streams import Poison
 
 _SQL = statements("parking")
 
@@ -48,6 +49,24 @@ def park(cursor: Cursor[Any], projection: str, entry: StoredEntry, why: str) -> 
         "reason": why,
     }
     cursor.execute(_SQL["park"], row)
+
+
+def park_stream(cursor: Cursor[Any], projection: str, poison: Poison) -> None:
+    """Park a stream that a rebuild could not fold."""
+    row = {
+        "projection": projection,
+        "organization": poison.organization_id,
+        "stream": poison.stream_id,
+        "version": poison.version,
+        "position": poison.position,
+        "reason": poison.reason,
+    }
+    cursor.execute(_SQL["park"], row)
+
+
+def release_all(cursor: Cursor[Any], projection: str) -> None:
+    """Let all streams of a projection flow again."""
+    cursor.execute(_SQL["release_all"], {"projection": projection})
 
 
 def release(cursor: Cursor[Any], projection: str, stream: Stream) -> None:

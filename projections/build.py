@@ -1,0 +1,175 @@
+"""How do tables of projections come to be from nothing? Streams are read in order, folded, their rows copied in.
+
+The streams are cut into parts of about as many entries each, by ranges of the stream id: every part is one run through
+the primary key (a hash of the id would have each worker read the whole log). Whoever builds takes part after part.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection, Copy, Cursor
+from psycopg.rows import tuple_row
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from domain.patient import Patient
+from projections import copy_rows, inline, streams, twin_tables
+from projections.inline import PROJECTIONS, Change, Table
+from projections.statements import statements
+from projections.streams import Folded, Tally, fold_streams
+
+_SQL = statements("build")
+
+PART = 25_000
+"""Entries of a part, about."""
+
+FLUSH = 1 << 18
+"""Bytes that are gathered before they are sent."""
+
+Stream = tuple[UUID, UUID]
+
+
+class Part(NamedTuple):
+    """Streams after one and up to another (organization, id); `None` is no limit."""
+
+    after: Stream | None
+    up_to: Stream | None
+
+
+def connect(url: str, name: str) -> Connection[Any]:
+    """Return a connection of the owner, in autocommit."""
+    connection = psycopg.Connection.connect(
+        url, autocommit=True, row_factory=tuple_row, application_name=f"ledger rebuild {name}"[:63]
+    )
+    connection.execute(
+        "SET timezone = 'UTC'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET jit = off;"
+        "SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'; SET synchronous_commit = off",
+        prepare=False,
+    )
+    return connection
+
+
+def parts(cursor: Cursor[Any], position: int, size: int = PART) -> list[Part]:
+    """Return the parts that all streams up to a position fall into."""
+    count = max(1, position // size)
+    step = max(1, position // (count * 20))
+    cursor.execute(_SQL["sample"], {"positions": list(range(step, position + 1, step))})
+    sample: list[Stream] = [(row[0], row[1]) for row in cursor.fetchall()]
+    cuts = sorted({sample[number * len(sample) // count] for number in range(1, count)}) if sample else []
+    edges = [None, *cuts, None]
+    return [Part(after, up_to) for after, up_to in pairwise(edges)]
+
+
+class Builder:
+    """One worker: a connection to read the log, one for each table that is copied into, one for the small tables."""
+
+    def __init__(self, url: str, names: Sequence[str], *, throttle: float | None = None) -> None:
+        self._url = url
+        self._names = names
+        self._throttle = throttle
+        self._stack = ExitStack()
+        self._targets: list[_Target] = []
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            self._reader = opening.enter_context(connect(self._url, "reader"))
+            self._writer = opening.enter_context(connect(self._url, "writer"))
+            self._writer.execute(f"SET search_path = {twin_tables.BUILDING}, {twin_tables.LIVE}".encode())
+            for name in self._names:
+                for table in PROJECTIONS[name].tables:
+                    if table.rows is not None:
+                        connection = opening.enter_context(connect(self._url, table.name))
+                        self._targets.append(_Target(table, connection))
+            self._stack = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def build(self, part: Part, position: int) -> Tally:
+        """Write the rows of all streams in this part, as of a position, into the tables being built."""
+        tally = Tally()
+        small: list[Change] = []
+        only_organizations = not self._targets
+        with ExitStack() as stack:
+            for target in self._targets:
+                target.begin(stack)
+            rows = streams.read(self._reader, _log(part, position, only_organizations))
+            for _, after, chain_hash in self._paced(fold_streams(rows, tally), tally):
+                if isinstance(after, Patient):
+                    for target in self._targets:
+                        target.add(after, chain_hash)
+                else:
+                    small.append(Change(None, after, chain_hash))
+            for target in self._targets:
+                target.end()
+        with self._writer.transaction(), self._writer.cursor() as cursor:
+            inline.write(cursor, small, self._names)
+        return tally
+
+    def _paced(self, folded: Iterator[Folded], tally: Tally) -> Iterator[Folded]:
+        """Yield what is folded, no faster than so many entries a second."""
+        if self._throttle is None:
+            yield from folded
+            return
+        start = time.monotonic()
+        for each in folded:
+            ahead = tally.entries / self._throttle - (time.monotonic() - start)
+            if ahead > 0.01:
+                time.sleep(ahead)
+            yield each
+
+
+class _Target:
+    """A table that is copied into."""
+
+    def __init__(self, table: Table, connection: Connection[Any]) -> None:
+        assert table.rows is not None
+        self._rows = table.rows
+        self._cursor = connection.cursor()
+        types = twin_tables.columns(self._cursor, table.name, twin_tables.BUILDING)
+        self._encode = copy_rows.encoder([types[column] for column in table.columns])
+        self._statement = SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+            Identifier(twin_tables.BUILDING, table.name), SQL(", ").join(map(Identifier, table.columns))
+        )
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._copy: Copy | None = None
+
+    def begin(self, stack: ExitStack) -> None:
+        self._waiting, self._size = [copy_rows.HEADER], 0
+        self._copy = stack.enter_context(self._cursor.copy(self._statement))
+
+    def add(self, patient: Patient, chain_hash: bytes) -> None:
+        encoded = self._encode(self._rows(patient, chain_hash))
+        self._waiting.append(encoded)
+        self._size += len(encoded)
+        if self._size >= FLUSH:
+            self._flush()
+
+    def end(self) -> None:
+        self._waiting.append(copy_rows.TRAILER)
+        self._flush()
+
+    def _flush(self) -> None:
+        assert self._copy is not None
+        self._copy.write(b"".join(self._waiting))
+        self._waiting, self._size = [], 0
+
+
+def _log(part: Part, position: int, only_organizations: bool) -> Composed:
+    """Return the query for the entries of a part, in the order of stream and version."""
+    conditions = [SQL("position <= {}").format(Literal(position))]
+    for edge, comparison in ((part.after, ">"), (part.up_to, "<=")):
+        if edge is not None:
+            row = SQL("(organization_id, originator_id) {} ({}, {})")
+            conditions.append(row.format(SQL(comparison), Literal(edge[0]), Literal(edge[1])))
+    if only_organizations:
+        conditions.append(SQL("originator_id = organization_id").format())
+    return SQL(
+        "SELECT {} FROM ledger_events WHERE {} ORDER BY organization_id, originator_id, originator_version"
+    ).format(SQL(streams.COLUMNS), SQL(" AND ").join(conditions))

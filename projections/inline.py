@@ -1,0 +1,145 @@
+"""Which projections are written in the append's transaction, into which tables, and from what?
+
+Each one is a function of the folds of streams. The append calls `write` with what it changed, the rebuild with what it
+has caught up on; `rows` are the same rows for COPY into an empty table.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from psycopg import Cursor
+
+from domain.organization import Organization
+from domain.patient import Patient
+from projections import directory, duplicates, match_index, patients
+
+State = Patient | Organization
+
+
+class Change(NamedTuple):
+    """A stream's state before and after, and the chain hash of its last entry."""
+
+    before: State | None
+    after: State
+    chain_hash: bytes
+
+
+Rows = Callable[[Patient, bytes], Iterable[Sequence[Any]]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a projection. `stream` are the columns that name the stream a row comes from.
+
+    `columns` and `rows` serve COPY; a table that is small enough to be written row by row has none.
+    """
+
+    name: str
+    stream: tuple[str, str]
+    columns: tuple[str, ...] = ()
+    rows: Rows | None = None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One projection: its tables, the streams it is made of, and how it is written."""
+
+    name: str
+    tables: tuple[Table, ...]
+    of: type[Patient] | type[Organization]
+    write: Callable[[Cursor[Any], Sequence[Any]], None]
+
+
+def _write_patients(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+    patients.write(cursor, [patients.row(_patient(each.after), each.chain_hash) for each in changes])
+
+
+def _write_match_index(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+    match_index.write(
+        cursor, [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
+    )
+
+
+def _write_duplicates(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+    duplicates.write(
+        cursor, [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
+    )
+
+
+def _write_directory(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+    for before, after, chain_hash in changes:
+        assert before is None or isinstance(before, Organization)
+        assert isinstance(after, Organization)
+        directory.write(cursor, before, after, chain_hash)
+
+
+def _patient(state: State) -> Patient:
+    assert isinstance(state, Patient)
+    return state
+
+
+PROJECTIONS: Mapping[str, Projection] = {
+    projection.name: projection
+    for projection in (
+        Projection(
+            name="directory",
+            tables=(
+                Table("organizations", stream=("id", "id")),
+                Table("api_keys", stream=("organization_id", "organization_id")),
+            ),
+            of=Organization,
+            write=_write_directory,
+        ),
+        Projection(
+            name="patients",
+            tables=(
+                Table(
+                    "patients",
+                    stream=("organization_id", "id"),
+                    columns=patients.Row._fields,
+                    rows=lambda patient, chain_hash: [patients.row(patient, chain_hash)],
+                ),
+            ),
+            of=Patient,
+            write=_write_patients,
+        ),
+        Projection(
+            name="match_index",
+            tables=(
+                Table(
+                    "match_keys",
+                    stream=("organization_id", "patient_id"),
+                    columns=("organization_id", "kind", "key", "patient_id"),
+                    rows=lambda patient, _chain_hash: match_index.rows(patient),
+                ),
+            ),
+            of=Patient,
+            write=_write_match_index,
+        ),
+        Projection(
+            name="duplicates",
+            tables=(
+                Table(
+                    "possible_duplicates",
+                    stream=("organization_id", "patient_id"),
+                    columns=duplicates.Row._fields,
+                    rows=lambda patient, _chain_hash: duplicates.rows(patient),
+                ),
+            ),
+            of=Patient,
+            write=_write_duplicates,
+        ),
+    )
+}
+"""By name, in the order in which an upsert touches their tables."""
+
+
+def write(cursor: Cursor[Any], changes: Iterable[Change], names: Iterable[str] = tuple(PROJECTIONS)) -> None:
+    """Bring these projections from each state before to the state after, in the tables that `cursor` finds first."""
+    listed = list(changes)
+    for name in names:
+        projection = PROJECTIONS[name]
+        own = [change for change in listed if isinstance(change.after, projection.of)]
+        if own:
+            projection.write(cursor, own)

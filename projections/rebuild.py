@@ -1,0 +1,264 @@
+"""How is a projection built anew while it is in use?
+
+Blue and green: new tables are built beside the live ones up to a position, caught up in batches while upserts go on,
+compared with the live ones at one position, and then take their names. Until that moment nothing live is touched, so a
+rebuild can be stopped anywhere; the next one clears away what it left. The old tables stay for `rollback`.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from psycopg import Connection, Cursor
+from psycopg.sql import SQL, Identifier
+
+from domain.errors import LedgerError
+from domain.organization import Organization
+from projections import crew, twin_tables
+from projections.build import connect, parts
+from projections.catch_up import Poisoned, batches, catch_up, head, keep_live_rows
+from projections.fingerprint import Difference, difference, fingerprint
+from projections.flip import flip
+from projections.gaps import EntriesSkipped
+from projections.inline import PROJECTIONS, Table
+from projections.statements import statements
+from projections.streams import Poison, Tally
+from projections.twin_tables import BUILDING, PREVIOUS
+
+_SQL = statements("build")
+
+LOCK = 0x1ED6E2_0002
+"""Advisory lock key: one rebuild at a time."""
+
+Progress = Callable[[str, int, int], None]
+"""(phase, entries done, entries in all)."""
+
+
+class RebuildRunning(LedgerError):
+    """Another rebuild is running on this database; wait for it, or stop it."""
+
+
+class NothingToRollBack(LedgerError):
+    """There are no tables of this projection from before a flip."""
+
+
+@dataclass
+class Report:
+    """What a rebuild found and did. `seconds`: how long each phase took. Fingerprints: projection → of its rows."""
+
+    projections: list[str]
+    position: int = 0
+    entries: int = 0
+    live: dict[str, str] = field(default_factory=dict)
+    rebuilt: dict[str, str] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    parked: list[Poison] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    flipped: bool = False
+
+    @property
+    def equal(self) -> bool:
+        """Return whether the rebuilt rows are the live ones."""
+        return self.live == self.rebuilt
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as the command line prints it."""
+        return {**asdict(self), "equal": self.equal}
+
+
+def rebuild(
+    url: str,
+    names: Sequence[str],
+    *,
+    workers: int = 1,
+    throttle: float | None = None,
+    accept: bool = False,
+    check: bool = False,
+    progress: Progress = lambda _phase, _done, _total: None,
+) -> Report:
+    """Build these projections anew and put them in place, unless their rows differ from the live ones.
+
+    url: the owner's. throttle: entries a second at most. accept: flip although rows differ. check: compare, never flip.
+    RebuildRunning, EntriesSkipped, FlipBlocked, and errors of the connection: nothing live was touched.
+    """
+    report = Report(names := _ordered(names))
+    poisoned: Poisoned = {}
+    with _alone(url) as connection, connection.cursor() as cursor:
+        try:
+            with _timed(report, "build"):
+                _create(connection, names)
+                report.position = head(cursor)
+                _build(url, connection, report, poisoned, workers, throttle, progress)
+            with _timed(report, "index"):
+                progress("index", 0, 0)
+                _complete(connection, names)
+            with _timed(report, "catch_up"):
+                for after, up_to in batches(report.position, head(cursor)):
+                    progress("catch up", after, up_to)
+                    with connection.transaction():
+                        catch_up(connection, names, BUILDING, after, up_to, poisoned)
+                    report.position = up_to
+            with _timed(report, "compare"):
+                progress("compare", 0, 0)
+                _compare(connection, report, poisoned)
+            if not check and (accept or report.equal):
+                with _timed(report, "flip"):
+                    progress("flip", 0, 0)
+                    report.position = flip(connection, names, BUILDING, report.position, poisoned)
+                    report.flipped = True
+        finally:
+            report.parked = sorted(poisoned.values(), key=lambda each: each.position)
+            if not connection.closed:
+                twin_tables.drop_all(cursor, BUILDING)
+    return report
+
+
+def rollback(url: str, names: Sequence[str]) -> Report:
+    """Put the tables from before the last flip back in place, caught up. NothingToRollBack.
+
+    They were written by another version perhaps, so of streams that changed since then all rows are exchanged.
+    """
+    report = Report(_ordered(names))
+    with _alone(url) as connection, connection.cursor() as cursor:
+        standby = dict(cursor.execute(_SQL["standby"], {"schema": PREVIOUS}).fetchall())
+        there = set(twin_tables.tables_of(cursor, PREVIOUS))
+        tables = [table.name for name in report.projections for table in PROJECTIONS[name].tables]
+        if missing := [table for table in tables if table not in there or table not in standby]:
+            raise NothingToRollBack(tables=missing)
+        with _timed(report, "flip"):
+            for name in report.projections:
+                report.position = _roll_back(connection, name, standby, report)
+        report.flipped = True
+    return report
+
+
+def drop_previous(url: str, names: Sequence[str]) -> list[str]:
+    """Drop the tables from before the last flip; return which."""
+    with _alone(url) as connection, connection.transaction(), connection.cursor() as cursor:
+        there = twin_tables.tables_of(cursor, PREVIOUS)
+        ours = [table.name for name in _ordered(names) for table in PROJECTIONS[name].tables]
+        for table in set(there) & set(ours):
+            cursor.execute(SQL("DROP TABLE {}").format(Identifier(PREVIOUS, table)))
+            cursor.execute(_SQL["forget_standby"], {"schema": PREVIOUS, "table": table})
+        return sorted(set(there) & set(ours))
+
+
+def _ordered(names: Sequence[str]) -> list[str]:
+    return [name for name in PROJECTIONS if name in names]
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[Connection[Any]]:
+    """Yield the connection of the one rebuild that may run, with what an earlier one left cleared away."""
+    with connect(url, "coordinator") as connection:
+        row = connection.execute(_SQL["one_at_a_time"], {"lock": LOCK}).fetchone()
+        if row is None or not row[0]:
+            raise RebuildRunning
+        twin_tables.drop_all(connection.cursor(), BUILDING)
+        yield connection
+
+
+@contextmanager
+def _timed(report: Report, phase: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    report.seconds[phase] = round(time.monotonic() - start, 3)
+
+
+def _create(connection: Connection[Any], names: Sequence[str]) -> None:
+    """Create the new tables; those that are written row by row have their indexes from the start."""
+    with connection.transaction(), connection.cursor() as cursor:
+        for table in _tables(names):
+            twin_tables.create(cursor, table.name, BUILDING)
+            if table.rows is None:
+                twin_tables.complete(cursor, table.name, BUILDING)
+
+
+def _complete(connection: Connection[Any], names: Sequence[str]) -> None:
+    for table in _tables(names):
+        if table.rows is not None:
+            with connection.transaction(), connection.cursor() as cursor:
+                twin_tables.complete(cursor, table.name, BUILDING)
+
+
+def _build(
+    url: str,
+    connection: Connection[Any],
+    report: Report,
+    poisoned: Poisoned,
+    workers: int,
+    throttle: float | None,
+    progress: Progress,
+) -> None:
+    position = report.position
+    positions = 0
+
+    def done(tally: Tally) -> None:
+        nonlocal positions
+        report.entries += tally.entries
+        positions += tally.positions
+        poisoned.update({(each.organization_id, each.stream_id): each for each in tally.poison})
+        progress("build", report.entries, position)
+
+    progress("build", 0, position)
+    all_parts = parts(connection.cursor(), position)
+    crew.build(url, report.projections, all_parts, position, workers=workers, throttle=throttle, done=done)
+    only_organizations = all(PROJECTIONS[name].of is Organization for name in report.projections)
+    if not only_organizations and (report.entries, positions) != (position, position * (position + 1) // 2):
+        raise EntriesSkipped(head=position, entries=report.entries)
+
+
+def _compare(connection: Connection[Any], report: Report, poisoned: Poisoned) -> None:
+    """Compare the new tables with the live ones at one position, in one snapshot; nobody has to wait for it."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        position = head(cursor)
+        catch_up(connection, report.projections, BUILDING, report.position, position, poisoned)
+        keep_live_rows(cursor, report.projections, BUILDING, poisoned)
+        for name in report.projections:
+            tables = PROJECTIONS[name].tables
+            report.live[name] = fingerprint(cursor, [table.name for table in tables])
+            report.rebuilt[name] = fingerprint(cursor, [table.name for table in tables], BUILDING)
+            if report.live[name] != report.rebuilt[name]:
+                found = [difference(cursor, table.name, table.stream, BUILDING) for table in tables]
+                report.differences += [each for each in found if each]
+            check = {
+                "kind": "fingerprint",
+                "subject": name,
+                "position": position,
+                "passed": report.live[name] == report.rebuilt[name],
+                "result": report.rebuilt[name],
+            }
+            cursor.execute(_SQL["note_check"], check)
+    report.position = position
+
+
+def _roll_back(connection: Connection[Any], name: str, standby: dict[str, int], report: Report) -> int:
+    tables = PROJECTIONS[name].tables
+    helpers = [
+        (Identifier(f"{table.name}_of_stream"), table)
+        for table in tables
+        if twin_tables.primary_key(connection.cursor(), table.name)[: len(table.stream)] != table.stream
+    ]
+    for index, table in helpers:
+        columns = SQL(", ").join(map(Identifier, dict.fromkeys(table.stream)))
+        twin = Identifier(PREVIOUS, table.name)
+        connection.execute(SQL("DROP INDEX IF EXISTS {}.{}").format(Identifier(PREVIOUS), index))
+        connection.execute(SQL("CREATE INDEX {} ON {} ({})").format(index, twin, columns))
+
+    def without_helpers(cursor: Cursor[Any]) -> None:
+        for index, _ in helpers:
+            cursor.execute(SQL("DROP INDEX {}.{}").format(Identifier(PREVIOUS), index))
+
+    poisoned: Poisoned = {}
+    position = min(standby[table.name] for table in tables)
+    reached = flip(connection, [name], PREVIOUS, position, poisoned, replace=True, prepare=without_helpers)
+    report.parked += poisoned.values()
+    report.entries += reached - position
+    return reached
+
+
+def _tables(names: Sequence[str]) -> list[Table]:
+    return [table for name in names for table in PROJECTIONS[name].tables]

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from os import urandom
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from api.bootstrap import new_id
 from domain.commands import AddReferenceItem, CreateOrganization, RecordCommunication
+from domain.entry import Draft
 from domain.errors import LedgerError
 from domain.events import Event
 from domain.ledger import Caller, Ledger, Receipt, Upsert
@@ -27,9 +31,6 @@ ITEMS = {
 
 def open_ledger(url: str, **settings: str) -> Ledger:
     """Return a ledger on this database, as a worker has it; `settings` are the library's."""
-    from datetime import UTC, datetime, time
-    from os import urandom
-
     return Ledger(
         {"PERSISTENCE_MODULE": "projections.event_store:Factory", "DATABASE_URL": url, **settings},
         new_id=new_id,
@@ -78,6 +79,13 @@ class Clinic:
         """Have the first communication with a patient."""
         command = RecordCommunication(channel="sms", direction="outbound", occurred_at="2026-11-23T12:00:00.000000Z")
         self.ledger.record_communication(patient_id, command, self.caller)
+
+    def drafts(self, stream_id: str, version: int, *events: Event) -> list[Draft]:
+        """Return these events as the next ones of a stream that is at `version`."""
+        return [
+            Draft(UUID(self.id), UUID(stream_id), version + place, event, "req_test", "key:test", "api", urandom(16))
+            for place, event in enumerate(events, start=1)
+        ]
 
     def story(self, patient_id: str) -> list[Event]:
         """Return what has happened to a patient, oldest first."""

@@ -19,8 +19,9 @@ from domain.errors import OutcomeUnknown
 from domain.idempotency import Earlier, Kept, RequestKey
 from domain.organization import Organization
 from domain.patient import Patient
-from projections import directory, duplicates, idempotency, match_index, patients
+from projections import idempotency, inline
 from projections.arrays import bigints, byteas, texts, uuids
+from projections.inline import Change
 from projections.statements import statements
 
 _SQL = statements("event_store")
@@ -206,20 +207,8 @@ class UnitOfWork:
                 assert state is None or isinstance(state, Patient)
                 self.states[stream] = patient.evolve(state, entry.event, envelope)
             self.after[stream, entry.originator_version] = self.states[stream]
-        changed: list[tuple[Patient | None, Patient]] = []
-        cursor = self._connection.cursor()
-        for stream, old in before.items():
-            new = self.states[stream]
-            if isinstance(new, Organization):
-                assert old is None or isinstance(old, Organization)
-                directory.write(cursor, old, new, self._chains[stream])
-            else:
-                assert old is None or isinstance(old, Patient)
-                changed.append((old, new))
-        if changed:
-            patients.write(cursor, [patients.row(new, self._chains[new.id]) for _, new in changed])
-            match_index.write(cursor, changed)
-            duplicates.write(cursor, changed)
+        changes = [Change(old, self.states[stream], self._chains[stream]) for stream, old in before.items()]
+        inline.write(self._connection.cursor(), changes)
 
 
 def _advisory_lock(key: Key) -> int:

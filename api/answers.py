@@ -326,10 +326,25 @@ class HistoryPage(Answer):
     next: int | None = Field(description="Send it as `before` for the next page; null on the last one.")
 
 
-class Health(Answer):
+class Alive(Answer):
     """That the process lives."""
 
     status: Literal["alive"]
+
+
+class Check(Answer):
+    """One thing that is looked at."""
+
+    fine: bool
+    vital: bool = Field(description="Whether requests should go elsewhere while this is not fine.")
+    detail: str
+
+
+class Readiness(Answer):
+    """Whether requests should be sent here."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, Check]
 
 
 class Pointed(Answer):

@@ -1,13 +1,11 @@
 """Which routes are there? `create_app` wires, `get_app` reads the environment."""
 
-import re
 from typing import Any
-from uuid import uuid4
 
 import falcon
 from falcon import Request, Response
 
-from api import problems
+from api import logs, metrics, problems
 from api.bootstrap import build_ledger
 from api.keys import Gate, NotAllowed, Principal
 from api.limits import Limits
@@ -15,25 +13,11 @@ from api.pages import PAGES
 from api.panel.routes import add_panel
 from api.routes import ROUTES
 from api.settings import BadSetting, Settings, read_settings
+from api.telemetry import Telemetry
 from domain.errors import LedgerError
 from domain.ledger import Ledger
 
 App = falcon.App[Any, Any]
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
-
-
-class RequestIds:
-    """Every answer names its request; an id that was sent is kept."""
-
-    def process_request(self, req: Request, _resp: Response) -> None:
-        """Give the request its id."""
-        sent = req.get_header("X-Request-Id") or ""
-        req.context.request_id = sent if _REQUEST_ID.fullmatch(sent) else f"req_{uuid4().hex}"
-
-    def process_response(self, req: Request, resp: Response, _resource: object, _succeeded: bool) -> None:
-        """Name the request in the answer."""
-        resp.set_header("X-Request-Id", req.context.request_id)
 
 
 class Doorkeeper:
@@ -59,7 +43,7 @@ class Doorkeeper:
 
 def create_app(ledger: Ledger, settings: Settings) -> App:
     """Return the WSGI application on this ledger."""
-    middleware: list[Any] = [RequestIds(), Doorkeeper(ledger, Limits(settings.requests_per_second))]
+    middleware: list[Any] = [Telemetry(ledger), Doorkeeper(ledger, Limits(settings.requests_per_second))]
     app = falcon.App(middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, problems.answer_bug)
@@ -76,4 +60,5 @@ def get_app() -> App:
     settings = read_settings()
     if settings.database_url is None:
         raise BadSetting(names=["LEDGER_DATABASE_URL"])
-    return create_app(build_ledger(settings.database_url), settings)
+    logs.set_up(settings.log_level)
+    return create_app(build_ledger(settings.database_url, note=metrics.note), settings)

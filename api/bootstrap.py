@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,11 +18,15 @@ def new_id() -> UUID:
     return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
 
 
-def build_ledger(database_url: str) -> Ledger:
-    """Return the ledger on this database; connections are made when they are needed."""
+def build_ledger(database_url: str, note: Callable[[str, float], None] = lambda _name, _amount: None) -> Ledger:
+    """Return the ledger on this database; connections are made when they are needed.
+
+    note: is told how long the steps of a transaction took and what was tried again.
+    """
     return Ledger(
         {"PERSISTENCE_MODULE": "projections.event_store:Factory", "DATABASE_URL": database_url},
         new_id=new_id,
         random_bytes=os.urandom,
         clock=lambda: datetime.now(UTC),
+        note=note,
     )

@@ -70,7 +70,9 @@ def document() -> dict[str, Any]:
     """Return the OpenAPI document."""
     operations = [each for resource in ROUTES.values() for each in resource.operations.values()]
     taken = {each.body for each in operations if each.body is not None}
-    given = {each.answer for each in operations} | {ProblemDetails}
+    given = (
+        {each.answer for each in operations} | {each.unready for each in operations if each.unready} | {ProblemDetails}
+    )
     names, definitions = models_json_schema(
         [
             *((model, "validation") for model in sorted(taken, key=lambda model: model.__name__)),
@@ -186,6 +188,9 @@ def _responses(operation: Operation, scope: str | None, schemas: dict[Any, Any],
         problem = problem_of(error)
         assert problem is not None
         by_status[problem.status.value].append((problem, error.__doc__ or ""))
+    if operation.unready is not None:
+        content = {"application/json": {"schema": schemas[operation.unready]}}
+        responses["503"] = {**fine, "description": "Not now.", "content": content}
     return {**responses, **{str(status): _refusal(by_status[status], schemas) for status in sorted(by_status)}}
 
 

@@ -33,6 +33,8 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     refusals: tuple[type[LedgerError], ...] = ()
     has_etag: bool = False
+    unready: type[BaseModel] | None = None
+    """What comes with 503, where that is no problem but an answer."""
 
 
 class Resource:

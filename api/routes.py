@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from api.operations import Resource
 from api.resources.communications import Communications
 from api.resources.duplicates import DuplicateById, Duplicates, ResolveDuplicate
-from api.resources.health import Live
+from api.resources.health import Live, Ready
 from api.resources.history import History
 from api.resources.patients import PatientById
 from api.resources.upsert import UpsertPatient
@@ -22,5 +22,6 @@ ROUTES: Mapping[str, type[Resource]] = {
     "/v1/duplicates/{duplicate_id}": DuplicateById,
     "/v1/duplicates/{duplicate_id}/resolve": ResolveDuplicate,
     "/livez": Live,
+    "/readyz": Ready,
 }
 """Path → resource."""

@@ -117,7 +117,8 @@ class Ledger(Application[UUID]):
     """The patient ledger. All methods are safe to call from many threads.
 
     new_id: makes stream ids. random_bytes: makes salts. clock: the application's clock, for two-digit years and
-    provisional instants only; what is recorded carries the database's.
+    provisional instants only; what is recorded carries the database's. note: is told (step, seconds) of each
+    transaction, and (cause, 1) when a list is tried again.
     """
 
     name = "ledger"
@@ -131,11 +132,13 @@ class Ledger(Application[UUID]):
         new_id: Callable[[], UUID],
         random_bytes: Callable[[int], bytes],
         clock: Callable[[], datetime],
+        note: Callable[[str, float], None] = lambda _name, _amount: None,
     ) -> None:
         super().__init__({"CREATE_TABLE": "no", **env})
         self._new_id = new_id
         self._random_bytes = random_bytes
         self._clock = clock
+        self._note = note
         self._organizations: dict[str, Organization] = {}
         self._group: GroupCommit[Upsert, Receipt] = GroupCommit(self.upsert_many, clock=clock)
 
@@ -165,8 +168,10 @@ class Ledger(Application[UUID]):
             try:
                 return self._upsert_list(upserts, dry_run)
             except _Superseded:
+                self._note("organization_changed", 1)
                 continue
             except WriteConflict:
+                self._note("write_conflict", 1)
                 if len(upserts) > 1:
                     return [result for upsert in upserts for result in self._alone(upsert, dry_run)]
         raise LedgerUnavailable(cause="contention")
@@ -193,7 +198,9 @@ class Ledger(Application[UUID]):
                 if isinstance(each, _Prepared)
                 for kind, key in each.keys
             ]
+            began = self._clock()
             found, changed = work.look_up(keys, known={o.id: o.version for o in read.values()}, limit=limit)
+            self._note("look_up", (self._clock() - began).total_seconds())
             if changed:
                 self._organizations.update(changed)
                 raise _Superseded
@@ -212,7 +219,10 @@ class Ledger(Application[UUID]):
         kept = [each.kept() for each in decided.results if isinstance(each, Receipt) and each.request is not None]
         work.keep(kept)
         if decided.drafts:
+            began = self._clock()
             recordings = self.events.put(decided.drafts, work=work)
+            self._note("append", (self._clock() - began).total_seconds())
+            self._note("records", len(decided.results))
             positions = iter([recording.notification.id for recording in recordings])
             decided.results = [self._stored(result, work.after, positions) for result in decided.results]
         elif kept:

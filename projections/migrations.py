@@ -7,9 +7,10 @@ changed after it was applied is refused. Workers never create tables.
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import psycopg
-from psycopg.rows import scalar_row, tuple_row
+from psycopg.rows import tuple_row
 
 from domain.errors import LedgerError
 
@@ -77,11 +78,14 @@ def migrate(url: str) -> list[Migration]:
 
 
 def _pending(connection: psycopg.Connection) -> list[Migration]:
-    there = connection.cursor(row_factory=scalar_row).execute("SELECT to_regclass('migrations')").fetchone()
-    if there is None:
+    return lacking(connection.cursor(row_factory=tuple_row))
+
+
+def lacking(cursor: psycopg.Cursor[Any]) -> list[Migration]:
+    """Return the migrations that the database still lacks, as `pending` does; any role may ask. The rows are tuples."""
+    if cursor.execute("SELECT to_regclass('migrations')").fetchone() == (None,):
         return known()
-    rows = connection.cursor(row_factory=tuple_row).execute("SELECT number, checksum FROM migrations").fetchall()
-    applied: dict[int, str] = dict(rows)
+    applied: dict[int, str] = dict(cursor.execute("SELECT number, checksum FROM migrations").fetchall())
     ours = known()
     if set(applied) - {migration.number for migration in ours}:
         raise NewerDatabase

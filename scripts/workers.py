@@ -7,12 +7,16 @@ and which database it uses.
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
@@ -22,6 +26,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from api.app import App, get_app
+from api.readiness import DRAINING
 from api.settings import Settings, read_settings
 from domain.errors import LedgerUnavailable
 from scripts.embedded import launch
@@ -32,8 +37,11 @@ START = 60
 DRAIN = 30
 """Seconds that requests in flight get to finish."""
 
-THREADS = 32
-"""Threads of a worker. Requests that wait together share a transaction, so more wait than work."""
+THREADS = 160
+"""Threads of a worker: a transaction's records, as many as may wait for the next ones, and room for those who read."""
+
+METRICS = "metrics"
+"""The folder in the run folder where the workers count."""
 
 
 class WorkersEnded(LedgerUnavailable):
@@ -49,6 +57,8 @@ class Workers:
 
     def __enter__(self) -> Self:
         launcher = [sys.executable, "-I", "-S", launch.__file__]
+        self._run_dir = Path(tempfile.mkdtemp(prefix="ledger-run-"))
+        (self._run_dir / METRICS).mkdir()
         who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid(), "/", "/"]
         self._process = subprocess.Popen(
             [*launcher, *map(str, who), sys.executable, "-m", "scripts.workers"],
@@ -77,13 +87,20 @@ class Workers:
         raise WorkersEnded
 
     def stop(self) -> None:
-        """Let requests in flight finish, for DRAIN seconds at most, and end every process."""
+        """Let requests in flight finish, for DRAIN seconds at most, and end every process.
+
+        Before that /readyz says for the configured time that it is about to happen.
+        """
+        (self._run_dir / DRAINING).touch()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=self._settings.drain_seconds)
         self._process.terminate()
         try:
             self._process.wait(timeout=DRAIN + 5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(timeout=10)
+        shutil.rmtree(self._run_dir, ignore_errors=True)
 
     def _environment(self) -> dict[str, str]:
         settings = self._settings
@@ -93,6 +110,8 @@ class Workers:
             "LEDGER_HOST": settings.host,
             "LEDGER_PORT": str(settings.port),
             "LEDGER_WORKERS": str(settings.workers),
+            "LEDGER_RUN_DIR": str(self._run_dir),
+            "PROMETHEUS_MULTIPROC_DIR": str(self._run_dir / METRICS),
         }
 
     def _await_answer(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import orjson
 from falcon import MEDIA_JSON, Request, Response
 
-from api import parameters
+from api import metrics, parameters
 from api.answers import Upserted
 from api.bodies import UNREADABLE, parse_object, read_bytes
 from api.operations import Operation, Resource
@@ -53,6 +53,7 @@ class UpsertPatient(Resource):
             receipt = _only(self._ledger.upsert_many([upsert], dry_run=True))
         else:
             receipt = self._ledger.upsert(upsert)
+        metrics.count_receipt(receipt)
         if receipt.replayed:
             resp.set_header("Idempotent-Replayed", "true")
         resp.content_type = MEDIA_JSON

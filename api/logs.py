@@ -1,0 +1,59 @@
+"""What is logged, and how? One JSON object a line on standard error, with no keys but those listed here.
+
+No value of a patient can come in by way of a key that is not listed; what other libraries log is told by its template,
+without the arguments.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+KEYS = (
+    "timestamp", "level", "event", "request_id", "method", "route", "status", "duration_ms", "organization_id",
+    "key_id", "worker", "error", "place", "logger", "follower", "projection", "position", "reason", "seconds", "count",
+)  # fmt: skip
+"""Every key that a line may have, in this order. Names, ids that the ledger made, numbers: no text that was sent."""
+
+LONGEST = 200
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def only_listed(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Return the entry with the listed keys alone, and texts cut."""
+    return {key: _short(entry[key]) for key in KEYS if key in entry}
+
+
+def _short(value: Any) -> Any:
+    return value if isinstance(value, int | float | bool) or value is None else str(value)[:LONGEST]
+
+
+class Templates(logging.Handler):
+    """Tells what other libraries log: who, how bad, and the template without its arguments."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the template."""
+        template = record.msg if isinstance(record.msg, str) and record.args else record.levelname.lower()
+        structlog.get_logger().log(max(record.levelno, logging.DEBUG), template, logger=record.name)
+
+
+def set_up(level: str) -> None:
+    """Log from this level on, in this process."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            only_listed,
+            structlog.processors.JSONRenderer(serializer=orjson.dumps),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [Templates()]
+    root.setLevel(max(_LEVELS[level], logging.WARNING))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
-from domain.errors import LedgerUnavailable
+from domain.errors import LedgerError, LedgerUnavailable
 
 PATIENCE = timedelta(seconds=2)
 """A transaction takes milliseconds; when one takes so long, the database is stuck."""
@@ -82,11 +82,7 @@ class GroupCommit(Generic[Item, Result]):
             count = min(self._limit, len(self._waiting))
             tickets = [self._waiting.popleft() for _ in range(count)]
             self._round_began = self._clock()
-        results: Sequence[Result | BaseException]
-        try:
-            results = self._commit([ticket.item for ticket in tickets])
-        except BaseException as error:  # noqa: BLE001 - every waiting thread gets it, and raises it
-            results = [error] * len(tickets)
+        results = self._results([ticket.item for ticket in tickets])
         with self._lock:
             follower = self._waiting[0] if self._waiting else None
             self._led = follower is not None
@@ -96,3 +92,21 @@ class GroupCommit(Generic[Item, Result]):
             ticket.woken.set()
         if follower is not None:
             follower.woken.set()
+
+    def _results(self, items: Sequence[Item]) -> Sequence[Result | BaseException]:
+        """Return what became of each item.
+
+        An error of the ledger is everybody's, such as a database that is away. Any other is a wrong program that met
+        an item it cannot stand: the others are committed one by one, which for items that can be repeated is safe.
+        """
+        try:
+            results = self._commit(items)
+            if len(results) != len(items):
+                raise AssertionError("a result for each item")
+        except LedgerError as error:
+            return [error] * len(items)
+        except BaseException as error:  # noqa: BLE001 - the thread that waits for it raises it
+            if len(items) == 1 or not isinstance(error, Exception):
+                return [error] * len(items)
+            return [result for item in items for result in self._results([item])]
+        return results

@@ -37,7 +37,7 @@ def tell_story(ledger: Ledger, *, clinic_name: str = "Riverside Physical Therapy
     for kind, name, details in (
         ("external-id-type", "MRN", {}),
         ("external-id-type", "Acme id", {}),
-        ("location", "Main Street", {}),
+        ("location", "Riverside", {}),
         ("location", "Harbor", {}),
         ("user", "Dana Reed", {"email": "dana@riverside.example.com"}),
         ("workflow-stage", "Intake", {"order": 1}),
@@ -62,9 +62,7 @@ def tell_story(ledger: Ledger, *, clinic_name: str = "Riverside Physical Therapy
     return Story(clinic, partners, items, ann, twin)
 
 
-def _what_happened_to_ann(
-    ledger: Ledger, clinic: str, partners: Mapping[str, str], items: Mapping[str, str]
-) -> str:
+def _what_happened_to_ann(ledger: Ledger, clinic: str, partners: Mapping[str, str], items: Mapping[str, str]) -> str:
     acme, hospital, form = (partners[name] for name in ("Acme Pharmacy", "Northside Hospital", "Web form"))
     known = {"first_name": "Ann", "last_name": "Lopez", "date_of_birth": "1980-03-01"}
     ann = _send(
@@ -81,7 +79,7 @@ def _what_happened_to_ann(
             "state": "NY",
             "zip": "10001",
             "workflow_stage_id": items["Intake"],
-            "location_id": items["Main Street"],
+            "location_id": items["Riverside"],
             "tags": ["new"],
             "custom_fields": {"preferred_language": "es"},
         },

@@ -1,6 +1,7 @@
 """Who could a record of this list be? The patients found for the list, by key, kept current as it is decided."""
 
 from collections.abc import Iterable, Sequence
+from heapq import nsmallest
 
 from domain.evidence import Identity
 from domain.known_as import identities_of_patient
@@ -46,6 +47,7 @@ class CandidateIndex:
             sharing = self._ids.get((organization_id, kind, key), set())
             if len(sharing) > rules.candidate_limit:
                 crowded.add(MatchKey(kind, key))
+                sharing = set(nsmallest(rules.candidate_limit + 1, sharing))  # as many as were looked up, and the same
             ids |= sharing
         return [_as_met(record, self._candidates[each], rules) for each in sorted(ids)], frozenset(crowded)
 

@@ -96,7 +96,7 @@ def somebody(client: TestClient, story: Story) -> Callable[[], Person]:
     return lambda: Person(client, story)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def auditor(client: TestClient, story: Story) -> Person:
     """Return somebody who may see everything."""
     person = Person(client, story)
@@ -104,7 +104,7 @@ def auditor(client: TestClient, story: Story) -> Person:
     return person
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def front_desk(client: TestClient, story: Story) -> Person:
     """Return somebody who sees masked values."""
     person = Person(client, story)

@@ -13,6 +13,9 @@ from domain.record import read_record
 
 PASSWORD = "correct horse battery"
 
+Sent = tuple[str, str, dict[str, Any]]
+"""(key id, source, body)."""
+
 
 @dataclass(frozen=True)
 class Story:
@@ -84,7 +87,7 @@ def _what_happened_to_ann(ledger: Ledger, clinic: str, partners: Mapping[str, st
             "custom_fields": {"preferred_language": "es"},
         },
     )
-    records: list[tuple[str, str, dict[str, Any]]] = [
+    before: list[Sent] = [
         (
             acme,
             "api",
@@ -123,14 +126,14 @@ def _what_happened_to_ann(ledger: Ledger, clinic: str, partners: Mapping[str, st
         ),
         (acme, "api", {**known, "phone_number": "(212) 555-0150", "workflow_stage_id": items["Scheduled"]}),
     ]
-    for key, source, record in records:
+    for key, source, record in before:
         _send(ledger, clinic, key, source, record)
     ledger.record_communication(
         ann,
         RecordCommunication(channel="sms", direction="outbound", occurred_at="2024-05-04T14:00:00.000000Z"),
         Caller(clinic, f"key:{form}", "req_first_text", source="sms"),
     )
-    for key, source, record in [
+    after: list[Sent] = [
         (acme, "api", {**known, "phone_number": "(212) 555-0199", "assigned_user_id": "nobody-we-know"}),
         (
             hospital,
@@ -165,7 +168,8 @@ def _what_happened_to_ann(ledger: Ledger, clinic: str, partners: Mapping[str, st
                 "custom_fields": {"preferred_language": "en", "needs": {"parking": True, "interpreter": ["es", "pt"]}},
             },
         ),
-    ]:
+    ]
+    for key, source, record in after:
         _send(ledger, clinic, key, source, record)
     return ann
 

@@ -7,11 +7,15 @@ import re
 from html import unescape
 
 import pytest
+from falcon.testing import Result
 
 from api.panel.accounts import add_member
 from api.panel.pages import HEADERS
+from domain.ledger import Ledger
 from projections import access_log
-from tests.panel.story import PASSWORD, tell_story
+from projections.access_log import Look
+from tests.panel.conftest import Person
+from tests.panel.story import PASSWORD, Story, tell_story
 
 SECRETS = (
     "Lopez", "Garcia", "1 Mar 1980", "1980-03-01", "555-01", "5550", "example.com", "Main St", "Oak Ave", "00871",
@@ -31,16 +35,16 @@ PAGES = (
 )
 
 
-def text_of(answer):
+def text_of(answer: Result) -> str:
     """Return what a page says, without its mark-up."""
     apart = re.sub(r"</(td|th|dt)>", " ", answer.text)
     return " ".join(unescape(re.sub(r"<[^>]+>", "", apart)).split())
 
 
-def looks(panel_ledger, story, patient=None):
+def looks(panel_ledger: Ledger, story: Story) -> list[Look]:
     """Return the access log of a patient, newest first."""
     with panel_ledger.recorder.reading(story.clinic) as cursor:
-        return access_log.of_patient(cursor, story.clinic, patient or story.ann, limit=1000)
+        return access_log.of_patient(cursor, story.clinic, story.ann, limit=1000)
 
 
 def test_the_timeline_says_what_was_changed_and_what_was_not(auditor, story):
@@ -210,7 +214,7 @@ def test_every_look_is_recorded_without_a_value_of_the_patient(panel_ledger, aud
     assert "Looked at: history" in page
 
 
-def export(person, story, form_of, query="", purpose="Audit"):
+def export(person: Person, story: Story, form_of: str, query: str = "", purpose: str = "Audit") -> Result:
     """Return an exported file."""
     person.get(f"/panel/patients/{story.ann}/export{query}")
     form = {"format": form_of, "purpose": purpose, "recipient": "Dr. Elsewhere"}
@@ -281,16 +285,20 @@ def test_no_page_carries_a_script_or_a_style_of_its_own(auditor, story):
 
 
 @pytest.mark.parametrize("path", ["", "/events/99999", "/events/x", "/requests/none", "/blame?field=", "/compare"])
-def test_another_clinics_patient_is_not_there(somebody, panel_ledger, story, path):
-    other = "elsewhere" + str(abs(hash(path)))
-    tell_story(panel_ledger, clinic_name="Elsewhere", logins=other)
-    person = somebody()
-    person.sign_in("axel" + other)
-    answer = person.get(f"/panel/patients/{story.ann}{path}")
+def test_another_clinics_patient_is_not_there(stranger, story, path):
+    answer = stranger.get(f"/panel/patients/{story.ann}{path}")
     assert answer.status_code == 404
     assert "There is no such patient" in answer.text
-    person.get("/panel")
-    assert "Nobody found" in person.post("/panel", {"words": story.ann}).text
+    stranger.get("/panel")
+    assert "Nobody found" in stranger.post("/panel", {"words": story.ann}).text
+
+
+@pytest.fixture(scope="module")
+def stranger(panel_ledger, client):
+    """Return an auditor of another clinic."""
+    person = Person(client, tell_story(panel_ledger, clinic_name="Elsewhere", logins="-elsewhere"))
+    assert person.sign_in("axel-elsewhere").status_code == 303
+    return person
 
 
 @pytest.mark.parametrize("path", ["/events/99999", "/events/x", "/events/0", "/requests/none", "/blame?field="])

@@ -326,6 +326,28 @@ class HistoryPage(Answer):
     next: int | None = Field(description="Send it as `before` for the next page; null on the last one.")
 
 
+class PatientPage(Answer):
+    """Patients that fit."""
+
+    items: list[Patient]
+    next: str | None = Field(description="Send it as `after` for the next page; null on the last one.")
+    position: int | None = Field(description="With `updated_since`: how far this page reaches.")
+
+
+class FeedItem(HistoryItem):
+    """One event of a patient."""
+
+    patient_id: Id
+
+
+class EventPage(Answer):
+    """A part of the feed."""
+
+    items: list[FeedItem]
+    next: int = Field(description="Send it as `after` the next time.")
+    more: bool = Field(description="Whether there is more at once.")
+
+
 class Alive(Answer):
     """That the process lives."""
 

@@ -7,6 +7,7 @@ from falcon import Request, Response
 
 from api import logs, metrics, problems
 from api.bootstrap import build_ledger
+from api.etags import Etags
 from api.keys import Gate, NotAllowed, Principal
 from api.limits import Limits
 from api.pages import PAGES
@@ -39,11 +40,12 @@ class Doorkeeper:
             raise NotAllowed(scope=scope)
         req.context.principal = principal
         req.context.limits = self._limits
+        resp.set_header("Cache-Control", "no-store")
 
 
 def create_app(ledger: Ledger, settings: Settings) -> App:
     """Return the WSGI application on this ledger."""
-    middleware: list[Any] = [Telemetry(ledger), Doorkeeper(ledger, Limits(settings.requests_per_second))]
+    middleware: list[Any] = [Telemetry(ledger), Doorkeeper(ledger, Limits(settings.requests_per_second)), Etags()]
     app = falcon.App(middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, problems.answer_bug)

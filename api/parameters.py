@@ -1,7 +1,7 @@
 """What do the parameters of a request say?"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from domain import idempotency
 from domain.errors import BadParameter, UnknownPatient
 from domain.idempotency import RequestKey
 from domain.ledger import Caller
+from domain.record import field_name
 
 MOST_ITEMS = 500
 LIMIT = whole_number("limit", "How many items a page has at most.", least=1, most=MOST_ITEMS, default=50)
@@ -77,6 +78,22 @@ def number(req: Request, name: str, default: int, *, least: int, most: int) -> i
     if not (text.isascii() and text.isdecimal()) or len(text) > 20 or not least <= int(text) <= most:
         raise BadParameter(parameter=name)
     return int(text)
+
+
+def id_cursor(req: Request, name: str) -> str | None:
+    """Return a cursor that is an id. BadParameter when it is none."""
+    text = req.get_param(name)
+    try:
+        return None if text is None else str(UUID(text))
+    except ValueError:
+        raise BadParameter(parameter=name) from None
+
+
+def only(req: Request, names: Collection[str]) -> None:
+    """Refuse parameters of other names: a mistyped criterion must not find everybody. BadParameter."""
+    for name in req.params:
+        if name not in names:
+            raise BadParameter(parameter=field_name(name))
 
 
 def choice(req: Request, name: str, choices: Sequence[str]) -> str | None:

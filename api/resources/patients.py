@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import orjson
-from falcon import HTTP_304, MEDIA_JSON, Request, Response
+from falcon import MEDIA_JSON, Request, Response
 
 from api import parameters
 from api.answers import Patient as PatientAnswer
@@ -36,13 +36,10 @@ class PatientById(Resource):
         """Get one patient, now or as of a moment."""
         organization_id = req.context.principal.organization_id
         patient = self._patient(organization_id, parameters.patient_id(patient_id), req.get_param("as_of"))
-        if patient.id != parameters.patient_id(patient_id):
+        if patient.id == parameters.patient_id(patient_id):
+            resp.set_header("ETag", f'"{patient.version}"')
+        else:  # its version is not one of the patient that was asked for; the ETag is made of the content
             resp.set_header("Content-Location", f"/v1/patients/{patient.id}")
-        etag = f'"{patient.version}"'
-        resp.set_header("ETag", etag)
-        if etag in [tag.strip() for tag in (req.get_header("If-None-Match") or "").split(",")]:
-            resp.status = HTTP_304
-            return
         resp.content_type = MEDIA_JSON
         resource = patient_resource(patient, self._ledger.current_organization(organization_id))
         resp.data = orjson.dumps(resource)

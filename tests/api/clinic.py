@@ -43,6 +43,9 @@ class Partner(NamedTuple):
     def get(self, path: str, **headers: str) -> Result:
         return self.client.simulate_get(path, headers=self._headers(headers))
 
+    def find(self, **params: str) -> Result:
+        return self.client.simulate_get("/v1/patients", params=params, headers=self._headers({}))
+
     def _headers(self, headers: dict[str, str]) -> dict[str, str]:
         own = {} if self.api_key is None else {"X-API-Key": self.api_key}
         return {**own, **{name.replace("_", "-"): value for name, value in headers.items()}}

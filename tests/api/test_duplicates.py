@@ -67,7 +67,7 @@ def test_a_merge_is_answered_with_the_survivor_and_shows_at_every_door(partner, 
     PatientAnswer.model_validate(read.json)
     assert (read.status_code, read.json["id"]) == (200, mia)
     assert read.headers["content-location"] == f"/v1/patients/{mia}"
-    assert read.headers["etag"] == partner.get(f"/v1/patients/{mia}").headers["etag"]
+    assert read.headers["etag"].startswith("W/"), "a version would be taken for one of the patient that was asked for"
     assert "content-location" not in partner.get(f"/v1/patients/{mia}").headers
     history = partner.get(f"/v1/patients/{sarah}/history")
     assert history.json == partner.get(f"/v1/patients/{mia}/history").json

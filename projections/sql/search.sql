@@ -1,0 +1,58 @@
+-- by_key --
+-- Patients that share an external id, a phone or an email, in the order of their ids.
+SELECT id, fold FROM match_keys
+JOIN patients USING (organization_id)
+WHERE match_keys.organization_id = %(organization)s AND kind = %(kind)s AND key = %(key)s
+  AND patients.id = patient_id AND patient_id > %(after)s
+ORDER BY patient_id
+LIMIT %(limit)s;
+
+-- by_date_of_birth --
+SELECT id, fold FROM patients
+WHERE organization_id = %(organization)s AND date_of_birth = %(date_of_birth)s AND id > %(after)s
+ORDER BY id
+LIMIT %(limit)s;
+
+-- by_full_name --
+SELECT id, fold FROM patients
+WHERE organization_id = %(organization)s AND last_name = %(last_name)s AND first_name = %(first_name)s
+  AND id > %(after)s
+ORDER BY id
+LIMIT %(limit)s;
+
+-- by_last_name --
+-- The ids are sorted as the index alone tells them, and only those of the page are looked up.
+SELECT id, fold FROM (
+    SELECT organization_id, id FROM patients
+    WHERE organization_id = %(organization)s AND last_name = %(last_name)s AND id > %(after)s
+    ORDER BY id
+    LIMIT %(limit)s
+) AS page
+JOIN patients USING (organization_id, id)
+ORDER BY id;
+
+-- all --
+SELECT id, fold FROM patients
+WHERE organization_id = %(organization)s AND id > %(after)s
+ORDER BY id
+LIMIT %(limit)s;
+
+-- updated_since --
+-- Each patient at its last event, so that it comes once, in the order of these events. The inner page bounds the work.
+SELECT position, fold FROM (
+    SELECT position, organization_id, originator_id, originator_version FROM ledger_events
+    WHERE organization_id = %(organization)s AND position > %(after)s
+    ORDER BY position
+    LIMIT %(scan)s
+) AS entry
+LEFT JOIN patients ON patients.organization_id = entry.organization_id
+    AND patients.id = originator_id AND version = originator_version
+ORDER BY position;
+
+-- events --
+SELECT position, organization_id, originator_id, originator_version, topic, schema_version, state, recorded_at,
+    request_id, actor, source, salt, state_hash, leaf_hash, chain_hash
+FROM ledger_events
+WHERE organization_id = %(organization)s AND position > %(after)s AND originator_id <> %(organization)s
+ORDER BY position
+LIMIT %(limit)s;

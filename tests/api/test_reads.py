@@ -1,0 +1,211 @@
+"""Partners find patients by what they know of them, follow what changes, and are not sent what they hold already."""
+
+from typing import Any
+
+import pytest
+from falcon.testing import TestClient
+
+from api import answers
+from domain.ledger import Ledger
+from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
+from tests.api.test_bad_input import NOBODY, assert_problem
+from tests.domain.records import DOCUMENTED, EXTERNAL_ID_TYPE
+
+ANN = {
+    "external_id": {"type_id": EXTERNAL_ID_TYPE, "value": "A-1"},
+    "first_name": "Ánn",
+    "last_name": "García-Lopez",
+    "date_of_birth": "03/01/1980",
+    "phone_number": "(212) 555-0142",
+    "additional_phone_number": "212-555-0143 x7",
+    "email": "Ann.Lopez@Example.com",
+}
+BEN = {
+    "first_name": "Ben",
+    "last_name": "Garcia Lopez",
+    "date_of_birth": "1980-03-01",
+    "phone_number": "212-555-0199",
+    "email": "ben@example.com",
+}
+
+
+def ids(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    answers.PatientPage.model_validate(answer.json, strict=True)
+    return [patient["id"] for patient in answer.json["items"]]
+
+
+@pytest.fixture
+def two(partner: Partner) -> tuple[str, str]:
+    """Return the ids of Ann and Ben."""
+    return partner.upsert(ANN).json["patient"]["id"], partner.upsert(BEN).json["patient"]["id"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"external_id": "A-1", "external_id_type": EXTERNAL_ID_TYPE},
+        {"phone_number": "+1 212 555 0142"},
+        {"phone_number": "2125550143"},
+        {"email": " ANN.LOPEZ@example.com "},
+        {"first_name": "ann", "last_name": "GARCIA-LOPEZ"},
+        {"first_name": "ANN", "date_of_birth": "19800301"},
+        {"last_name": "garcia lopez", "date_of_birth": "03-01-1980", "phone_number": "2125550142"},
+    ],
+)
+def test_a_patient_is_found_by_what_a_record_would_say(partner: Partner, two: tuple[str, str], params: dict[str, str]):
+    assert ids(partner.find(**params)) == [two[0]]
+
+
+def test_all_criteria_must_hold(partner: Partner, two: tuple[str, str]):
+    assert ids(partner.find(last_name="Garcia Lopez", date_of_birth="1980-03-01")) == [*two]
+    assert ids(partner.find(last_name="Garcia Lopez")) == [*two]
+    assert ids(partner.find(date_of_birth="1980-03-01")) == [*two]
+    assert ids(partner.find(date_of_birth="1980-03-01", first_name="Ben")) == [two[1]]
+    assert ids(partner.find(date_of_birth="1980-03-02", first_name="Ben")) == []
+    assert ids(partner.find(phone_number="2125550142", email="ben@example.com")) == []
+    assert ids(partner.find(first_name="Ben")) == [two[1]]
+    assert ids(partner.find(last_name="Garcia")) == []
+    assert ids(partner.find()) == [*two]
+
+
+def test_another_tenant_finds_none_of_them(client: TestClient, ledger: Ledger, two: tuple[str, str]):
+    other = Partner(client, found_clinic(ledger).api_key)
+    assert ids(other.find()) == []
+    assert ids(other.find(phone_number="2125550142")) == []
+    assert ids(other.find(external_id="A-1", external_id_type=EXTERNAL_ID_TYPE)) == []
+    assert ids(other.find(updated_since="0")) == []
+    assert other.get("/v1/events").json["items"] == []
+    assert two
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({"phone": "2125550142"}, "phone"),
+        ({"2125550142 canary": "1"}, "(unreadable)"),
+        ({"phone_number": "12"}, "phone_number"),
+        ({"phone_number": ""}, "phone_number"),
+        ({"email": "none"}, "email"),
+        ({"date_of_birth": "yesterday"}, "date_of_birth"),
+        ({"external_id": "A-1"}, "external_id"),
+        ({"external_id": "A-1", "external_id_type": NOBODY}, "external_id"),
+        ({"external_id_type": EXTERNAL_ID_TYPE}, "external_id"),
+        ({"updated_since": "-1"}, "updated_since"),
+        ({"updated_since": "1", "first_name": "Ann"}, "updated_since"),
+        ({"after": "12"}, "after"),
+        ({"updated_since": "1", "after": NOBODY}, "after"),
+        ({"limit": "0"}, "limit"),
+    ],
+)
+def test_an_unusable_criterion_is_named_and_never_finds_everybody(
+    partner: Partner, two: tuple[str, str], params: dict[str, str], named: str
+):
+    answer = partner.find(**params)
+    assert_problem(answer, 400, "bad-parameter")
+    assert answer.json["parameter"] == named
+    assert two
+
+
+def pages(partner: Partner, **params: str) -> list[list[str]]:
+    """Return the ids of all pages, two patients each."""
+    found, answer = [], partner.find(limit="2", **params)
+    found.append(ids(answer))
+    while answer.json["next"] is not None:
+        answer = partner.find(limit="2", **{**params, "after": answer.json["next"]})
+        found.append(ids(answer))
+    return found
+
+
+def test_pages_hold_each_patient_once_whatever_is_added_meanwhile(partner: Partner):
+    made = [
+        partner.upsert({"phone_number": f"212555{n:04}", "last_name": "Kim", "first_name": f"Ab{n}ce"}).json["patient"][
+            "id"
+        ]
+        for n in range(100, 107)
+    ]
+    for params in ({}, {"last_name": "kim"}):
+        found = pages(partner, **params)
+        assert [*map(len, found)] == [2, 2, 2, 1]
+        assert [each for page in found for each in page] == made
+    first = partner.find(limit="2", last_name="kim").json
+    later = partner.upsert({"phone_number": "2125550188", "last_name": "Kim", "first_name": "Zoe"}).json["patient"][
+        "id"
+    ]
+    rest = pages(partner, last_name="kim", after=first["next"])
+    assert [each for page in rest for each in page] == [*made[2:], later]
+    assert pages(partner, first_name="Zoe") == [[later]], "few among many take several looks"
+
+
+def test_what_changed_since_a_position_comes_once_and_nothing_is_missed(partner: Partner):
+    made = [partner.upsert({"phone_number": f"212555{n:04}"}).json for n in range(100, 105)]
+    everything = partner.find(updated_since="0")
+    assert ids(everything) == [each["patient"]["id"] for each in made]
+    assert everything.json["next"] is None
+    position = str(everything.json["position"])
+    assert ids(partner.find(updated_since=position)) == []
+    partner.upsert({"phone_number": "2125550101", "city": "Albany"})
+    partner.upsert({"phone_number": "2125550100", "city": "Albany"})
+    partner.upsert({"phone_number": "2125550101", "city": "Boston"})
+    changed = partner.find(updated_since=position)
+    assert [patient["phone_number"] for patient in changed.json["items"]] == ["+12125550100", "+12125550101"]
+    assert ids(partner.find(updated_since=str(changed.json["position"]))) == []
+
+
+def test_pages_of_changes_go_on_where_the_last_one_ended(partner: Partner):
+    made = [partner.upsert({"phone_number": f"212555{n:04}"}).json["patient"]["id"] for n in range(100, 105)]
+    found = pages(partner, updated_since="0")
+    assert [*map(len, found)] == [2, 2, 1]
+    assert [each for page in found for each in page] == made
+
+
+def test_the_feed_tells_every_event_once_and_in_order(partner: Partner):
+    patient = partner.upsert(DOCUMENTED).json["patient"]["id"]
+    partner.upsert({**DOCUMENTED, "city": "Albany"})
+    history = partner.get(f"/v1/patients/{patient}/history?limit=500").json["items"]
+    told: list[dict[str, Any]] = []
+    after, more = 0, True
+    while more:
+        answer = partner.get(f"/v1/events?after={after}&limit=3")
+        answers.EventPage.model_validate(answer.json, strict=True)
+        told += answer.json["items"]
+        after, more = answer.json["next"], answer.json["more"]
+    assert {item.pop("patient_id") for item in told} == {patient}
+    assert [item["version"] for item in told] == [*range(1, len(history) + 1)]
+    assert [item["data"] for item in told] == [item["data"] for item in reversed(history)]
+    end = partner.get(f"/v1/events?after={after}").json
+    assert (end["items"], end["next"], end["more"]) == ([], after, False)
+
+
+def test_the_feed_needs_its_scope_and_never_tells_of_keys(client: TestClient, ledger: Ledger, clinic: Clinic):
+    Partner(client, clinic.api_key).upsert(DOCUMENTED)
+    reader = Partner(client, issue_key(ledger, clinic.organization_id, ["patients:read"]))
+    assert_problem(reader.get("/v1/events"), 403, "not-allowed")
+    feed = Partner(client, issue_key(ledger, clinic.organization_id, ["events:read"])).get("/v1/events?limit=500")
+    assert "ApiKeyIssued" not in feed.text
+    assert "secret_hash" not in feed.text
+    assert feed.json["items"]
+
+
+@pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=501", "since=1"])
+def test_an_unusable_parameter_of_the_feed_is_named(partner: Partner, query: str):
+    answer = partner.get(f"/v1/events?{query}")
+    assert_problem(answer, 400, "bad-parameter")
+    assert answer.json["parameter"] == query.partition("=")[0]
+
+
+def test_what_is_held_already_is_not_sent_again(partner: Partner):
+    patient = partner.upsert(DOCUMENTED).json["patient"]
+    path = f"/v1/patients/{patient['id']}"
+    for url in (path, f"{path}?as_of=1", f"{path}/history", "/v1/patients?limit=5", "/v1/events?after=0"):
+        first = partner.get(url)
+        assert first.headers["Cache-Control"] == "no-store"
+        etag = first.headers["ETag"]
+        for held in (etag, f'"other", {etag}', f"W/{etag}" if etag[0] == '"' else etag, "*"):
+            again = partner.get(url, If_None_Match=held)
+            assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
+        assert partner.get(url, If_None_Match='"other"').content == first.content
+    held = partner.get(path).headers["ETag"]
+    assert held == f'"{patient["version"]}"'
+    partner.upsert({**DOCUMENTED, "city": "Albany"})
+    assert partner.get(path, If_None_Match=held).status_code == 200

@@ -121,6 +121,12 @@ class RecordCommunication(Command):
     occurred_at: str
 
 
+class ErasePatient(Command):
+    """Erase what is known of the patient. `order` says who ordered it, and under which number."""
+
+    order: str
+
+
 # ---- organization
 
 

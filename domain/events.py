@@ -303,6 +303,15 @@ class FirstCommunicationRecorded(Event):
     occurred_at: str
 
 
+# ---- erasure
+
+
+class PatientErased(Event):
+    """What the ledger knew of the patient was erased by this order; that it knew something, and when, is kept."""
+
+    order: str
+
+
 # ---- organization
 
 

@@ -19,6 +19,7 @@ from domain.commands import (
     Command,
     CreatePatient,
     DismissOverlay,
+    ErasePatient,
     FlagPossibleDuplicate,
     PutPayors,
     RecordCommunication,
@@ -28,7 +29,7 @@ from domain.commands import (
     SetCustomField,
     SuspectOverlay,
 )
-from domain.entry import Envelope
+from domain.entry import Envelope, ErasedEvent
 from domain.errors import IllegalCommand
 from domain.events import (
     FACT_EVENTS,
@@ -44,6 +45,7 @@ from domain.events import (
     OverlayDismissed,
     OverlaySuspected,
     PatientCreated,
+    PatientErased,
     PatientMatched,
     PatientMerged,
     PatientMergedInto,
@@ -79,7 +81,8 @@ class Patient:
     possible_duplicates: other patient → `reason`, `evidence`, `flagged_at`. suspected_overlay: the same of the last
     one, and `offered`, `other_id`, `dismissed`. Where others are merged into this patient, facts and all that is like
     them are the golden record; `own`, `absorbed` and `chosen_external_ids` are what it is worked out from (see
-    `golden_record`). A patient that is `merged_into` another one is as it was at that moment.
+    `golden_record`). A patient that is `merged_into` another one is as it was at that moment. Of one that was `erased`
+    (`order`, `at`) nothing else is left.
     """
 
     id: str
@@ -106,6 +109,7 @@ class Patient:
     own: Mapping[str, Any] | None = None
     absorbed: tuple[Mapping[str, Any], ...] = ()
     chosen_external_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    erased: Mapping[str, str] | None = None
 
     @property
     def phone(self) -> str | None:
@@ -215,6 +219,8 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
             ]
         case Patient(), DismissOverlay():
             return [OverlayDismissed()] if patient.unresolved_overlay else []
+        case Patient(erased=erased), ErasePatient(order=order):
+            return [PatientErased(order=order)] if erased is None else []
         case Patient(communicated_at=told_at), RecordCommunication():
             if told_at is not None:
                 return []
@@ -249,12 +255,28 @@ def evolve(patient: Patient | None, event: Event, envelope: Envelope) -> Patient
             facts=event.facts,
             created_name=(event.facts.get("first_name"), event.facts.get("last_name")),
         )
+    if isinstance(event, ErasedEvent | PatientErased):
+        return _without_content(patient, event, envelope)
     assert patient is not None, "a patient's stream starts with PatientCreated"
     if patient.absorbed or isinstance(event, PatientMerged | PatientUnmerged):
         changes = changes_of_survivor(patient, event, at, _changes)
     else:
         changes = _changes(patient, event, at)
     return patient.changed(version=patient.version + 1, updated_at=at, **changes)
+
+
+def _without_content(patient: Patient | None, event: ErasedEvent | PatientErased, envelope: Envelope) -> Patient:
+    """Return what is left after an erasure: the same whether the erased events are still known or not."""
+    at = envelope.recorded_at
+    return Patient(
+        id=envelope.stream_id,
+        organization_id=envelope.organization_id,
+        created_at=at if patient is None else patient.created_at,
+        updated_at=at,
+        source=envelope.source if patient is None else patient.source,
+        version=1 if patient is None else patient.version + 1,
+        erased={"order": event.order, "at": at} if isinstance(event, PatientErased) else None,
+    )
 
 
 def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:

@@ -25,6 +25,9 @@ class Work(Protocol):
     after: dict[tuple[str, int], Any]
     """(stream id, version) → `Patient` or `Organization`, for every version that the append stored."""
 
+    def erase(self, streams: Mapping[str, int]) -> None:
+        """Remove payloads and salts of these streams, up to a version each, with what is appended next."""
+
     def look_up(
         self, keys: Iterable[tuple[str, str, str]], *, known: Mapping[str, int], limit: int
     ) -> tuple[list[Patient], dict[str, Organization]]:

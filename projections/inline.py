@@ -52,7 +52,11 @@ class Projection:
 
 
 def _write_patients(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
-    patients.write(cursor, [patients.row(_patient(each.after), each.chain_hash) for each in changes])
+    held = [row for each in changes for row in patients.rows(_patient(each.after), each.chain_hash)]
+    if held:
+        patients.write(cursor, held)
+    if erased := [_patient(each.after) for each in changes if _patient(each.after).erased]:
+        patients.remove(cursor, erased)
 
 
 def _write_match_index(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
@@ -98,7 +102,7 @@ PROJECTIONS: Mapping[str, Projection] = {
                     "patients",
                     stream=("organization_id", "id"),
                     columns=patients.Row._fields,
-                    rows=lambda patient, chain_hash: [patients.row(patient, chain_hash)],
+                    rows=patients.rows,
                 ),
             ),
             of=Patient,

@@ -22,7 +22,7 @@ Row = tuple[str, str, str, str]
 
 def keys(patient: Patient | None) -> frozenset[MatchKey]:
     """Return the keys under which the patient can be found."""
-    return frozenset() if patient is None else keys_of_patient(patient)
+    return frozenset() if patient is None or patient.erased else keys_of_patient(patient)
 
 
 def rows(patient: Patient) -> list[Row]:

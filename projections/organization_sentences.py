@@ -60,6 +60,12 @@ def _erased(event: ErasedEvent, _teller: Teller) -> Told:
     return Told("erased", (f"Content erased by order. This was “{_words(event.topic)}”.",), why=why)
 
 
+def _patient_erased(event: events.PatientErased, _teller: Teller) -> Told:
+    """Everything that was known of this patient was erased by order: #77."""
+    why = "The law or the clinic asked for it. The proofs of everything else in the ledger stay valid."
+    return Told("erased", (f"Everything that was known of this patient was erased by order: {event.order}.",), why=why)
+
+
 def _unknown(event: UnknownEvent, _teller: Teller) -> Told:
     """PetAdopted: written by a newer version of this program."""
     return Told("unknown", (f"{event.topic}: written by a newer version of this program.",))
@@ -72,6 +78,7 @@ SENTENCES: Mapping[type[events.Event], Callable[[Any, Teller], Told]] = {
     events.ApiKeyIssued: _key_issued,
     events.ApiKeyRotated: _key_rotated,
     events.ApiKeyRevoked: _key_revoked,
+    events.PatientErased: _patient_erased,
     ErasedEvent: _erased,
     UnknownEvent: _unknown,
 }

@@ -1,6 +1,6 @@
 """What is true of each patient now? The read model: the fold of the stream, stored, one row each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from psycopg import Cursor
@@ -42,6 +42,20 @@ def row(patient: Patient, chain_hash: bytes) -> Row:
 
 def _folded(name: str | None) -> str | None:
     return None if name is None else fold(name)
+
+
+def rows(patient: Patient, chain_hash: bytes) -> list[Row]:
+    """Return the patient's row; none is left of one that was erased."""
+    return [] if patient.erased else [row(patient, chain_hash)]
+
+
+def remove(cursor: Cursor[Any], patients: Sequence[Patient]) -> None:
+    """Remove the rows of patients that were erased."""
+    gone = {
+        "organization_id": uuids(each.organization_id for each in patients),
+        "id": uuids(each.id for each in patients),
+    }
+    cursor.execute(_SQL["remove"], gone)
 
 
 def write(cursor: Cursor[Any], rows: Iterable[Row]) -> None:

@@ -37,6 +37,7 @@ class UnitOfWork:
         self._connection = connection
         self._kept: Sequence[Kept] = ()
         self._waiting: Callable[[], None] | None = None
+        self._erased: Mapping[str, int] = {}
         self._organization_ids = sorted(set(organization_ids))
         self._chains: dict[str, bytes] = {}
         self._open = False
@@ -127,6 +128,10 @@ class UnitOfWork:
         """Store what requests led to, with what is appended next."""
         self._kept = kept
 
+    def erase(self, streams: Mapping[str, int]) -> None:
+        """Remove payloads and salts of these streams, up to a version each, with what is appended next."""
+        self._erased = streams
+
     def append(self, entries: Sequence[StoredEntry]) -> list[int]:
         """Store the entries and what the inline projections make of them, and commit; return the positions.
 
@@ -184,6 +189,12 @@ class UnitOfWork:
                     self._waiting()
                 if self._kept:
                     idempotency.keep(self._connection, self._kept)
+                if self._erased:
+                    streams = {"streams": uuids(self._erased), "versions": bigints(self._erased.values())}
+                    own = {"organization": self._organization_ids[0]}
+                    self._connection.execute(_SQL["forget_requests"], {**streams, **own})
+                    self._connection.execute("SET LOCAL ROLE ledger_eraser")
+                    self._connection.execute(_SQL["erase"], {**streams, **own})
                 self._connection.execute("COMMIT")
         except psycopg.Error:
             if self._connection.closed:

@@ -7,8 +7,10 @@ import typer
 from domain.errors import LedgerError
 from scripts.verbs import connection, organizations
 from scripts.verbs.bench import bench
+from scripts.verbs.follow import follow
 from scripts.verbs.history import diff, history, replay
 from scripts.verbs.matching import explain, rematch
+from scripts.verbs.proofs import erase, export, verify
 from scripts.verbs.staff import staff
 
 app = typer.Typer(
@@ -20,7 +22,7 @@ app.add_typer(organizations.org, name="org")
 app.add_typer(organizations.key, name="key")
 app.add_typer(organizations.directory, name="directory")
 app.add_typer(staff, name="staff")
-for verb in (history, replay, diff, explain, rematch):
+for verb in (history, replay, diff, explain, rematch, follow, verify, export, erase):
     app.command()(verb)
 app.add_typer(bench, name="bench")
 

@@ -18,6 +18,7 @@ from domain.errors import LedgerError, LedgerUnavailable
 from projections.migrations import migrate
 from scripts import demo
 from scripts.data_folder import data_folder
+from scripts.followers import Followers
 from scripts.verbs.connection import FINE, fail
 from scripts.workers import Workers, base_url
 
@@ -80,10 +81,11 @@ def _serve(settings: Settings) -> None:
     with _database(settings, settings.data_dir) as (url, check):
         _migrate(url)
         told = demo.prepare(url, settings.data_dir / "demo.json", base_url(settings))
-        with Workers(settings, url) as workers:
+        with Followers(str(settings.data_dir), url) as followers, Workers(settings, url) as workers:
             _announce(settings, told)
             while True:
                 workers.check(seconds=1)
+                followers.check()
                 check()
 
 

@@ -85,5 +85,16 @@ WHERE position > %(after)s AND position <= %(up_to)s
 ORDER BY position
 LIMIT %(limit)s;
 
+-- forget_requests --
+-- What earlier requests led to tells of the patient too.
+DELETE FROM idempotency_keys
+WHERE organization_id = %(organization)s AND patient_id = ANY (%(streams)s) AND %(versions)s IS NOT NULL;
+
+-- erase --
+-- As ledger_eraser, the one role that may.
+UPDATE ledger_events SET state = NULL, salt = NULL
+FROM unnest(%(streams)s, %(versions)s) AS erased (stream, version)
+WHERE organization_id = %(organization)s AND originator_id = stream AND originator_version <= version;
+
 -- read_head --
 SELECT position, recorded_at FROM ledger_head;

@@ -8,6 +8,11 @@ ON CONFLICT (organization_id, id) DO UPDATE
 SET version = excluded.version, chain_hash = excluded.chain_hash,
     last_name = excluded.last_name, first_name = excluded.first_name, fold = excluded.fold;
 
+-- remove --
+-- The rows of patients whose content was erased.
+DELETE FROM patients USING unnest(%(organization_id)s, %(id)s) AS erased (organization_id, id)
+WHERE patients.organization_id = erased.organization_id AND patients.id = erased.id;
+
 -- get --
 SELECT fold FROM patients WHERE organization_id = %(organization)s AND id = %(id)s;
 

@@ -1,0 +1,131 @@
+"""`verify`, `export` and `erase`: is the ledger what it was, what can be proven of a patient, and what has to go."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from api.settings import read_settings
+from domain import erasure
+from projections import proven
+from projections.inline import PROJECTIONS
+from projections.migrations import migrate
+from projections.rebuild import rebuild
+from projections.statements import statements
+from projections.verify import Verdict
+from projections.verify import verify as check
+from scripts.data_folder import data_folder
+from scripts.signing_key import checkpoint_folder, verifier_key
+from scripts.verbs.connection import FINDINGS, UNAVAILABLE, database_url, operator, show
+from scripts.verbs.streams import ledger_of
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+PatientId = Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")]
+
+
+def verify(
+    since: Annotated[int, typer.Option(min=0, metavar="CHECKPOINT", help="Trust this checkpoint (its size).")] = 0,
+    read_model: Annotated[bool, typer.Option(help="Compare the read model with the fold of every stream.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Hash everything again, against chains, head, checkpoints and read model; name the first bad position."""
+    directory = data_folder(read_settings())
+    with database_url() as url:
+        migrate(url)
+        started = time.monotonic()
+        with _bar() as (progress, task):
+            verdict = check(
+                url,
+                verifier_key(directory),
+                checkpoint_folder(directory),
+                since=since,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        seconds = time.monotonic() - started
+        if read_model and verdict.passed:
+            _compare_read_model(url, verdict)
+        _note(url, verdict)
+    told = {**verdict.to_json(), "seconds": round(seconds, 3), "events_per_s": round(verdict.events / seconds)}
+    if as_json:
+        print(json.dumps(told))
+    else:
+        _tell(verdict, seconds)
+    if not verdict.passed:
+        raise typer.Exit(FINDINGS)
+
+
+def _compare_read_model(url: str, verdict: Verdict) -> None:
+    report = rebuild(url, tuple(PROJECTIONS), check=True)
+    for difference in report.differences:
+        streams = ", ".join(sorted({str(example) for example in difference.examples})) or "see rebuild --check"
+        counts = f"{difference.added} missing, {difference.removed} too many, {difference.changed} changed"
+        verdict.find("read model differs", report.position, f"{difference.table}: {counts} ({streams})")
+
+
+def _note(url: str, verdict: Verdict) -> None:
+    """Leave the result where the History and `status` find it."""
+    result = "passed" if verdict.passed else verdict.findings[0].what
+    row = {"kind": "verify", "subject": "ledger", "position": verdict.position, "passed": verdict.passed}
+    with psycopg.connect(url) as connection:
+        connection.execute(statements("build")["note_check"], {**row, "result": result})
+
+
+def _tell(verdict: Verdict, seconds: float) -> None:
+    for each in verdict.findings:
+        stream = f" in stream {each.stream}" if each.stream else ""
+        print(f"position {each.position}: {each.what}{stream}: {each.detail}")
+    rate = f"{verdict.events} events in {seconds:.1f} s, {verdict.erased} of them erased"
+    signed = f"{verdict.checkpoints} checkpoints agree, the last over {verdict.last_checkpoint}"
+    print(f"{'Passed' if verdict.passed else 'FAILED'}: head {verdict.position}; {rate}; {signed}.")
+
+
+class _bar:  # noqa: N801 - used as a function
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __enter__(self) -> tuple[Progress, TaskID]:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+        self._progress.start()
+        return self._progress, self._progress.add_task("verify", total=None)
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def export(
+    patient: PatientId,
+    proof: Annotated[Path, typer.Option("--proof", metavar="FILE", help="Where to write the document.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write all events of a patient with their proofs, to be checked offline by scripts/verify_export.py."""
+    directory = data_folder(read_settings())
+    key = verifier_key(directory)
+    if key is None:
+        raise proven.NotYetSigned
+    with ledger_of(patient) as (_, organization_id, stream_id), database_url() as url:
+        document = proven.export(url, key, organization_id, stream_id)
+    proof.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    show({"file": str(proof), "events": len(document["events"]), "verifier_key": str(key)}, as_json)
+
+
+def erase(
+    patient: PatientId,
+    order: Annotated[str, typer.Option(help="Who ordered it, and under which number.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase what is known of a patient, by order. It cannot be undone; the proofs of everything else stay valid."""
+    with ledger_of(patient) as (opened, organization_id, stream_id):
+        if not yes:
+            if not sys.stdin.isatty():
+                print("Say --yes to erase without being asked.", file=sys.stderr)
+                raise typer.Exit(UNAVAILABLE - 1)
+            typer.confirm(f"Erase everything that is known of patient {stream_id}?", abort=True)
+        erased = erasure.erase(opened, stream_id, order, operator(organization_id))
+        show({"streams": list(erased.streams), "events": erased.events, "order": order}, as_json)

@@ -1,0 +1,305 @@
+"""Does the verifier find what somebody with every right on the database has done to the ledger, and name it?"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+
+import psycopg
+import pytest
+
+from domain import erasure
+from domain.errors import UnknownPatient
+from domain.signed_note import SigningKey
+from projections import proven
+from projections.checkpoint_folder import CheckpointFolder
+from projections.follow import AheadOfLedger, Following
+from projections.sign import Signer
+from projections.tracking import FollowerRecorder
+from projections.verify import UnknownCheckpoint, Verdict, verify
+from tests.clinic import Clinic
+
+KEY = SigningKey("patient-ledger-test", bytes(range(32)))
+ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01", "phone_number": "+12125550142"}
+VERIFIER = Path(__file__).parents[2] / "scripts" / "verify_export.py"
+
+
+class Signed:
+    """A clinic's ledger with a signer whose clock is ours."""
+
+    def __init__(self, clinic: Clinic, folder: CheckpointFolder) -> None:
+        self.clinic, self.folder = clinic, folder
+        self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        self.signer = Signer(KEY, folder, lambda: self.now)
+
+    def sign(self) -> None:
+        """Follow to the end, a minute after the last time, and copy the checkpoint."""
+        self.now += timedelta(seconds=61)
+        recorder = FollowerRecorder(self.clinic.url)
+        with recorder.connect("checkpoints") as connection:
+            following = Following(self.signer, recorder, connection, "test")
+            assert following.become_active()
+            while following.step():
+                pass
+            following._next_beat = 0.0
+            following.step()
+
+    def verify(self, **options: int) -> Verdict:
+        return verify(self.clinic.url, KEY.verifier, self.folder, **options)
+
+    def tamper(self, *statements: str) -> None:
+        """Do as the server's superuser: no trigger fires, no grant is asked for."""
+        with psycopg.connect(self.clinic.url, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            for statement in statements:
+                connection.execute(statement.encode())
+
+
+@pytest.fixture
+def signed(clinic: Clinic, tmp_path: Path) -> Iterator[Signed]:
+    """Yield a ledger of some twenty entries, signed twice."""
+    ledger = Signed(clinic, CheckpointFolder(tmp_path / "checkpoints"))
+    for number in range(4):
+        clinic.send(**{**ANN, "last_name": f"Lee{number}", "phone_number": f"+1212555010{number}"})
+    ledger.sign()
+    for number in range(4):
+        body = {**ANN, "last_name": f"Lee{number}", "phone_number": f"+1212555010{number}"}
+        clinic.send(**body, email=f"ann{number}@example.com")
+    ledger.sign()
+    yield ledger
+
+
+def found(verdict: Verdict) -> tuple[str, int]:
+    """Return what the first finding says happened, and where."""
+    first = verdict.findings[0]
+    return first.what, first.position
+
+
+def test_a_ledger_that_nobody_touched_passes_with_every_checkpoint(signed: Signed):
+    verdict = signed.verify()
+    assert verdict.passed
+    assert verdict.checkpoints == len(signed.folder.sizes()) == 2
+    assert verdict.last_checkpoint == verdict.position == verdict.events
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "organization_id = '00000000-0000-4000-8000-000000000001'",
+        "originator_id = '00000000-0000-4000-8000-000000000001'",
+        "topic = 'PhoneChanged'",
+        "schema_version = 2",
+        "state = state || ' '::bytea",
+        "recorded_at = recorded_at + interval '1 microsecond'",
+        "request_id = 'req_other'",
+        "actor = 'key:other'",
+        "source = 'manual'",
+        "salt = sha256(salt)",
+        "state_hash = sha256(state_hash)",
+        "leaf_hash = sha256(leaf_hash)",
+        "chain_hash = sha256(chain_hash)",
+    ],
+    ids=lambda column: column.split(" ")[0],
+)
+def test_an_edited_column_is_found_where_it_stands(signed: Signed, column: str):
+    signed.tamper(f"UPDATE ledger_events SET {column} WHERE position = 9")
+    assert found(signed.verify()) == ("edited", 9)
+
+
+def test_an_edited_version_is_found(signed: Signed):
+    signed.tamper("UPDATE ledger_events SET originator_version = 40 WHERE position = 9")
+    assert signed.verify().findings[0].position == 9
+
+
+def test_an_entry_deleted_from_the_middle_is_found(signed: Signed):
+    signed.tamper("DELETE FROM ledger_events WHERE position = 9")
+    assert found(signed.verify()) == ("deleted", 9)
+
+
+def test_a_deleted_tail_is_found(signed: Signed):
+    head = signed.verify().position
+    signed.tamper(f"DELETE FROM ledger_events WHERE position > {head - 3}")
+    assert found(signed.verify()) == ("truncated", head - 2)
+
+
+def test_a_tail_that_was_deleted_with_its_place_in_the_head_is_found(signed: Signed):
+    head = signed.verify().position
+    signed.tamper(
+        f"DELETE FROM ledger_events WHERE position > {head - 3}",
+        f"UPDATE ledger_head SET position = {head - 3}",
+        "TRUNCATE checkpoints",
+    )
+    assert found(signed.verify()) == ("rolled back", head - 2)
+
+
+def test_an_emptied_ledger_is_found(signed: Signed):
+    signed.tamper("TRUNCATE ledger_events", "UPDATE ledger_head SET position = 0", "TRUNCATE checkpoints")
+    assert found(signed.verify()) == ("rolled back", 1)
+
+
+def test_an_entry_inserted_behind_the_head_is_found(signed: Signed):
+    head = signed.verify().position
+    signed.tamper(
+        "INSERT INTO ledger_events SELECT position + 1, organization_id, originator_id, originator_version + 1, topic,"
+        " schema_version, state, recorded_at, request_id, actor, source, salt, state_hash, leaf_hash, chain_hash"
+        f" FROM ledger_events WHERE position = {head}"
+    )
+    verdict = signed.verify()
+    assert {finding.position for finding in verdict.findings} == {head + 1}
+    assert "inserted" in {finding.what for finding in verdict.findings}
+
+
+def test_swapped_entries_are_found_and_their_places_named(signed: Signed):
+    signed.tamper(
+        "UPDATE ledger_events SET position = -position WHERE position IN (8, 11)",
+        "UPDATE ledger_events SET position = CASE position WHEN -8 THEN 11 ELSE 8 END WHERE position < 0",
+    )
+    verdict = signed.verify()
+    assert found(verdict) == ("reordered", 8)
+    assert verdict.findings[0].detail == "this entry was recorded at position 11"
+
+
+def test_renumbered_entries_are_found(signed: Signed):
+    signed.tamper(
+        "DELETE FROM ledger_events WHERE position = 9",
+        "UPDATE ledger_events SET position = -(position - 1) WHERE position > 9",
+        "UPDATE ledger_events SET position = -position WHERE position < 0",
+        "UPDATE ledger_head SET position = position - 1",
+    )
+    assert found(signed.verify()) == ("reordered", 9)
+
+
+def test_a_payload_removed_without_an_order_is_found(signed: Signed):
+    signed.tamper("UPDATE ledger_events SET state = NULL, salt = NULL WHERE position = 9")
+    assert found(signed.verify()) == ("erased", 9)
+
+
+def recompute(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Recompute every hash from the stored columns, as somebody who has read the documentation would."""
+    from domain import hashing
+    from projections.event_store import stored_entry
+    from projections.statements import statements
+
+    log = statements("event_store")["select_log"]
+    chains: dict[object, bytes] = {}
+    for entry in map(stored_entry, connection.execute(log, {"after": 0, "up_to": 2**62, "limit": 10_000}).fetchall()):
+        assert entry.recorded_at is not None
+        fresh = hashing.state_hash(entry.salt, entry.state)
+        entry = type(entry)(**{**vars(entry), "state_hash": fresh})
+        leaf = hashing.leaf_hash(entry.leaf_prefix(), entry.position, hashing.microseconds(entry.recorded_at))
+        chain = hashing.chain_hash(chains.get(entry.originator_id, hashing.BEFORE_FIRST), leaf)
+        chains[entry.originator_id] = chain
+        connection.execute(
+            "UPDATE ledger_events SET state_hash = %s, leaf_hash = %s, chain_hash = %s WHERE position = %s",
+            (fresh, leaf, chain, entry.position),
+        )
+
+
+def test_a_rewritten_ledger_with_every_hash_recomputed_contradicts_what_was_signed(signed: Signed):
+    first, last = signed.folder.sizes()
+    with psycopg.connect(signed.clinic.url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE ledger_events SET actor = 'key:other' WHERE position = %s", (last,))
+        recompute(connection)
+    verdict = signed.verify()
+    assert found(verdict) == ("rewritten", first + 1)
+    assert f"positions {first + 1} to {last}" in verdict.findings[0].detail
+    assert verdict.checkpoints == 1
+
+
+def test_a_checkpoint_that_was_replaced_in_the_database_is_found(signed: Signed):
+    signed.tamper("UPDATE checkpoints SET note = replace(note, 'signed-at 2026', 'signed-at 2025')")
+    assert signed.verify().findings[0].what == "edited"
+
+
+def test_since_a_checkpoint_only_what_came_later_is_read_and_still_held_to_its_streams(signed: Signed):
+    first, last = signed.folder.sizes()
+    verdict = signed.verify(since=first)
+    assert verdict.passed
+    assert verdict.events == last - first
+    signed.tamper(f"UPDATE ledger_events SET chain_hash = sha256(chain_hash) WHERE position = {last}")
+    assert found(signed.verify(since=first)) == ("edited", last)
+    with pytest.raises(UnknownCheckpoint):
+        signed.verify(since=first + 1)
+
+
+def test_an_erased_patient_leaves_every_proof_valid_and_nothing_to_read(signed: Signed):
+    clinic = signed.clinic
+    patient = clinic.send(**{**ANN, "last_name": "Lee0", "phone_number": "+12125550100"}).patient
+    erased = erasure.erase(clinic.ledger, patient.id, "#77", clinic.caller)
+    assert erased.streams == (patient.id,)
+    signed.sign()
+    verdict = signed.verify()
+    assert verdict.passed
+    assert verdict.erased == erased.events == patient.version
+    with psycopg.connect(clinic.url) as owner:
+        for table in ("patients", "match_keys", "possible_duplicates", "idempotency_keys"):
+            column = "id" if table == "patients" else "patient_id"
+            left = owner.execute(f"SELECT count(*) FROM {table} WHERE {column} = %s", (patient.id,)).fetchone()
+            assert left == (0,), table
+        held = "SELECT count(*) FROM ledger_events WHERE originator_id = %s AND (state IS NOT NULL OR salt IS NOT NULL)"
+        assert owner.execute(held, (patient.id,)).fetchone() == (1,)
+    with pytest.raises(UnknownPatient):
+        erasure.erase(clinic.ledger, patient.id, "#78", clinic.caller)
+    assert clinic.send(**{**ANN, "last_name": "Lee0", "phone_number": "+12125550100"}).created
+
+
+def test_an_export_is_checked_by_the_offline_verifier_also_while_the_ledger_goes_on(signed: Signed, tmp_path: Path):
+    clinic = signed.clinic
+    patient = clinic.send(**{**ANN, "last_name": "Lee1", "phone_number": "+12125550101"}).patient
+    for number in range(3):  # followed, and not yet signed
+        clinic.send(**{**ANN, "last_name": "Lee1", "phone_number": "+12125550101", "comments": f"call {number}"})
+        clinic.send(first_name="Zoe", last_name=f"New{number}", phone_number=f"+1212555017{number}")
+    signed.now -= timedelta(seconds=61)
+    signed.sign()
+    document = proven.export(clinic.url, KEY.verifier, clinic.id, patient.id)
+    file = tmp_path / "export.json"
+    file.write_text(json.dumps(document))
+    checked = subprocess.run([sys.executable, VERIFIER, file], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "C  PROVEN" in checked.stdout
+    assert len(document["events"]) == patient.version
+
+
+def test_a_signer_signs_nothing_over_a_ledger_that_went_back_in_time(signed: Signed):
+    head = signed.verify().position
+    signed.tamper(
+        f"DELETE FROM ledger_events WHERE position > {head - 3}",
+        f"UPDATE ledger_head SET position = {head - 3}",
+    )
+    with pytest.raises(AheadOfLedger):
+        signed.sign()
+
+
+def test_the_signer_follows_a_live_ledger(signed: Signed, until: Callable[[Callable[[], bool]], None]):
+    stop = Flag()
+    from projections.follow import run
+
+    signed.now += timedelta(seconds=61)
+    thread = Thread(target=run, args=(Signer(KEY, signed.folder, lambda: signed.now), signed.clinic.url, stop))
+    thread.start()
+    try:
+        signed.clinic.send(first_name="Zoe", last_name="Kim", phone_number="+12125550177")
+        until(lambda: len(signed.folder.sizes()) == 3)
+    finally:
+        stop.set()
+        thread.join()
+    assert signed.verify().checkpoints == 3
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Return a function that waits for something to become true, for ten seconds at most."""
+    import time
+
+    def wait(done: Callable[[], bool]) -> None:
+        pause, deadline = Flag(), time.monotonic() + 10
+        while not done():
+            assert time.monotonic() < deadline
+            pause.wait(0.05)
+
+    return wait

@@ -21,15 +21,17 @@ ORDER BY id
 LIMIT %(limit)s;
 
 -- by_last_name --
--- The ids are sorted as the index alone tells them, and only those of the page are looked up.
-SELECT id, fold FROM (
-    SELECT organization_id, id FROM patients
-    WHERE organization_id = %(organization)s AND last_name = %(last_name)s AND id > %(after)s
-    ORDER BY id
-    LIMIT %(limit)s
-) AS page
-JOIN patients USING (organization_id, id)
-ORDER BY id;
+-- The index alone tells the ids, and only those of the page are looked up. MATERIALIZED: or else the planner may hope
+-- to meet enough of the name by reading all patients in the order of their ids.
+WITH hit AS MATERIALIZED (
+    SELECT id FROM patients
+    WHERE organization_id = %(organization)s AND last_name = %(last_name)s
+), page AS (
+    SELECT id FROM hit WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+)
+SELECT patients.id, fold FROM page
+JOIN patients ON patients.organization_id = %(organization)s AND patients.id = page.id
+ORDER BY page.id;
 
 -- all --
 SELECT id, fold FROM patients
@@ -39,10 +41,12 @@ LIMIT %(limit)s;
 
 -- updated_since --
 -- Each patient at its last event, so that it comes once, in the order of these events. The inner page bounds the work.
+-- "At least and at most" instead of "equal": then only the index by organization gives this order. With the one by
+-- position alone, which the planner likes as well while there are few organizations, all tenants would be read.
 SELECT position, fold FROM (
     SELECT position, organization_id, originator_id, originator_version FROM ledger_events
-    WHERE organization_id = %(organization)s AND position > %(after)s
-    ORDER BY position
+    WHERE organization_id >= %(organization)s AND organization_id <= %(organization)s AND position > %(after)s
+    ORDER BY ledger_events.organization_id, position
     LIMIT %(scan)s
 ) AS entry
 LEFT JOIN patients ON patients.organization_id = entry.organization_id
@@ -50,9 +54,11 @@ LEFT JOIN patients ON patients.organization_id = entry.organization_id
 ORDER BY position;
 
 -- events --
+-- By organization as above.
 SELECT position, organization_id, originator_id, originator_version, topic, schema_version, state, recorded_at,
     request_id, actor, source, salt, state_hash, leaf_hash, chain_hash
 FROM ledger_events
-WHERE organization_id = %(organization)s AND position > %(after)s AND originator_id <> %(organization)s
-ORDER BY position
+WHERE organization_id >= %(organization)s AND organization_id <= %(organization)s AND position > %(after)s
+  AND originator_id <> %(organization)s
+ORDER BY ledger_events.organization_id, position
 LIMIT %(limit)s;

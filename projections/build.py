@@ -6,7 +6,7 @@ the primary key (a hash of the id would have each worker read the whole log). Wh
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 from uuid import UUID
@@ -53,7 +53,7 @@ def connect(url: str, name: str) -> Connection[Any]:
     return connection
 
 
-def parts(cursor: Cursor[Any], position: int, size: int = PART) -> list[Part]:
+def parts(cursor: Cursor[Any], position: int, size: int) -> list[Part]:
     """Return the parts that all streams up to a position fall into."""
     count = max(1, position // size)
     step = max(1, position // (count * 20))
@@ -98,7 +98,7 @@ class Builder:
         with ExitStack() as stack:
             for target in self._targets:
                 target.begin(stack)
-            rows = streams.read(self._reader, _log(part, position, only_organizations))
+            rows = stack.enter_context(closing(streams.read(self._reader, _log(part, position, only_organizations))))
             for _, after, chain_hash in self._paced(fold_streams(rows, tally), tally):
                 if isinstance(after, Patient):
                     for target in self._targets:

@@ -5,6 +5,7 @@ exchanged for those of the other, by what the append itself calls. A stream that
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,7 @@ def head(cursor: Cursor[Any]) -> int:
     return int(row[0])
 
 
-def batches(after: int, up_to: int, size: int = BATCH) -> Iterator[tuple[int, int]]:
+def batches(after: int, up_to: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield (after, up_to) of batches of at most `size` entries."""
     for start in range(after, up_to, size):
         yield start, min(up_to, start + size)
@@ -64,8 +65,8 @@ def catch_up(
             raise EntriesSkipped(after_position=after, up_to_position=up_to)
         wanted = [(row[0], row[1]) for row in touched if (str(row[0]), str(row[1])) not in poisoned]
         tally = Tally()
-        rows = streams.read(connection, _entries(wanted, up_to))
-        changes = [Change(*folded) for folded in fold_streams(rows, tally, since=after)]
+        with closing(streams.read(connection, _entries(wanted, up_to))) as rows:
+            changes = [Change(*folded) for folded in fold_streams(rows, tally, since=after)]
         poisoned.update({(each.organization_id, each.stream_id): each for each in tally.poison})
         cursor.execute(f"SET LOCAL search_path = {schema}, {twin_tables.LIVE}".encode())
         if replace:

@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 
 from domain.errors import LedgerError
 from projections import parking, twin_tables
-from projections.catch_up import Poisoned, batches, catch_up, head, keep_live_rows, poisoned_of
+from projections.catch_up import BATCH, Poisoned, batches, catch_up, head, keep_live_rows, poisoned_of
 from projections.inline import PROJECTIONS
 from projections.statements import statements
 from projections.twin_tables import LIVE, PREVIOUS
@@ -58,7 +58,7 @@ def flip(
     """
     deadline = time.monotonic() + patience
     for attempt in range(10**9):
-        for after, up_to in batches(position, head(connection.cursor())):
+        for after, up_to in batches(position, head(connection.cursor()), BATCH):
             with connection.transaction():
                 catch_up(connection, names, schema, after, up_to, poisoned, replace=replace)
             position = up_to

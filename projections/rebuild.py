@@ -17,10 +17,10 @@ from psycopg.sql import SQL, Identifier
 from domain.errors import LedgerError
 from domain.organization import Organization
 from projections import crew, twin_tables
-from projections.build import connect, parts
-from projections.catch_up import Poisoned, batches, catch_up, head, keep_live_rows
+from projections.build import PART, Part, connect, parts
+from projections.catch_up import BATCH, Poisoned, batches, catch_up, head, keep_live_rows
 from projections.fingerprint import Difference, difference, fingerprint
-from projections.flip import flip
+from projections.flip import PATIENCE_SECONDS, flip
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS, Table
 from projections.statements import statements
@@ -76,11 +76,15 @@ def rebuild(
     throttle: float | None = None,
     accept: bool = False,
     check: bool = False,
+    part: int = PART,
+    batch: int = BATCH,
+    patience: float = PATIENCE_SECONDS,
     progress: Progress = lambda _phase, _done, _total: None,
 ) -> Report:
     """Build these projections anew and put them in place, unless their rows differ from the live ones.
 
     url: the owner's. throttle: entries a second at most. accept: flip although rows differ. check: compare, never flip.
+    part, batch: entries built at a time, and caught up on at a time. patience: seconds that the flip may be blocked.
     RebuildRunning, EntriesSkipped, FlipBlocked, and errors of the connection: nothing live was touched.
     """
     report = Report(names := _ordered(names))
@@ -90,12 +94,13 @@ def rebuild(
             with _timed(report, "build"):
                 _create(connection, names)
                 report.position = head(cursor)
-                _build(url, connection, report, poisoned, workers, throttle, progress)
+                all_parts = parts(cursor, report.position, part)
+                _build(url, report, all_parts, poisoned, workers, throttle, progress)
             with _timed(report, "index"):
                 progress("index", 0, 0)
                 _complete(connection, names)
             with _timed(report, "catch_up"):
-                for after, up_to in batches(report.position, head(cursor)):
+                for after, up_to in batches(report.position, head(cursor), batch):
                     progress("catch up", after, up_to)
                     with connection.transaction():
                         catch_up(connection, names, BUILDING, after, up_to, poisoned)
@@ -106,7 +111,7 @@ def rebuild(
             if not check and (accept or report.equal):
                 with _timed(report, "flip"):
                     progress("flip", 0, 0)
-                    report.position = flip(connection, names, BUILDING, report.position, poisoned)
+                    report.position = flip(connection, names, BUILDING, report.position, poisoned, patience=patience)
                     report.flipped = True
         finally:
             report.parked = sorted(poisoned.values(), key=lambda each: each.position)
@@ -185,8 +190,8 @@ def _complete(connection: Connection[Any], names: Sequence[str]) -> None:
 
 def _build(
     url: str,
-    connection: Connection[Any],
     report: Report,
+    all_parts: Sequence[Part],
     poisoned: Poisoned,
     workers: int,
     throttle: float | None,
@@ -203,7 +208,6 @@ def _build(
         progress("build", report.entries, position)
 
     progress("build", 0, position)
-    all_parts = parts(connection.cursor(), position)
     crew.build(url, report.projections, all_parts, position, workers=workers, throttle=throttle, done=done)
     only_organizations = all(PROJECTIONS[name].of is Organization for name in report.projections)
     if not only_organizations and (report.entries, positions) != (position, position * (position + 1) // 2):

@@ -4,7 +4,7 @@ Rows stay as the wire has them: ids as 16 bytes, instants as PostgreSQL's own co
 reading in chunks makes a row cost half a microsecond; as UUIDs and datetimes, row by row, it is five times that.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -66,8 +66,8 @@ class NewerEvent(Exception):
     """This event was written by a newer version of the program."""
 
 
-def read(connection: Connection[Any], query: Composed) -> Iterator[Row]:
-    """Yield the rows of a query for `COLUMNS`; the connection is busy until the last one."""
+def read(connection: Connection[Any], query: Composed) -> Generator[Row, None, None]:
+    """Yield the rows of a query for `COLUMNS`; the connection is busy until the last one, or until this is closed."""
     with connection.cursor() as cursor:
         adapters = cursor.adapters
         for name, as_if in (("uuid", "bytea"), ("timestamptz", "int8")):

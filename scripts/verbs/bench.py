@@ -26,3 +26,15 @@ def upsert(
         measurement.run(requests=requests, rounds=rounds, clients=clients, list_records=list_records),
         as_json,
     )
+
+
+@bench.command("verify")
+def verify(
+    events: Annotated[int, typer.Option(min=1000, help="Events in the ledger.")] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, alternating with the limit.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Verification of a whole ledger in one process, beside reading and hashing its rows."""
+    from scripts.bench import verify as measurement
+
+    show(measurement.run(events=events, rounds=rounds), as_json)

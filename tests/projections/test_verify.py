@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
@@ -60,8 +60,8 @@ class Signed:
 
 
 @pytest.fixture
-def signed(clinic: Clinic, tmp_path: Path) -> Iterator[Signed]:
-    """Yield a ledger of some twenty entries, signed twice."""
+def signed(clinic: Clinic, tmp_path: Path) -> Signed:
+    """Return a ledger of some twenty entries, signed twice."""
     ledger = Signed(clinic, CheckpointFolder(tmp_path / "checkpoints"))
     for number in range(4):
         clinic.send(**{**ANN, "last_name": f"Lee{number}", "phone_number": f"+1212555010{number}"})
@@ -70,7 +70,7 @@ def signed(clinic: Clinic, tmp_path: Path) -> Iterator[Signed]:
         body = {**ANN, "last_name": f"Lee{number}", "phone_number": f"+1212555010{number}"}
         clinic.send(**body, email=f"ann{number}@example.com")
     ledger.sign()
-    yield ledger
+    return ledger
 
 
 def found(verdict: Verdict) -> tuple[str, int]:
@@ -259,7 +259,7 @@ def test_an_export_is_checked_by_the_offline_verifier_also_while_the_ledger_goes
     document = proven.export(clinic.url, KEY.verifier, clinic.id, patient.id)
     file = tmp_path / "export.json"
     file.write_text(json.dumps(document))
-    checked = subprocess.run([sys.executable, VERIFIER, file], capture_output=True, text=True, timeout=60)
+    checked = subprocess.run([sys.executable, VERIFIER, file], check=False, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "C  PROVEN" in checked.stdout
     assert len(document["events"]) == patient.version

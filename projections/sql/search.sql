@@ -26,12 +26,11 @@ LIMIT %(limit)s;
 WITH hit AS MATERIALIZED (
     SELECT id FROM patients
     WHERE organization_id = %(organization)s AND last_name = %(last_name)s
-), page AS (
-    SELECT id FROM hit WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
 )
-SELECT patients.id, fold FROM page
-JOIN patients ON patients.organization_id = %(organization)s AND patients.id = page.id
-ORDER BY page.id;
+SELECT id, fold FROM patients
+WHERE organization_id = %(organization)s
+  AND id = ANY (ARRAY(SELECT id FROM hit WHERE id > %(after)s ORDER BY id LIMIT %(limit)s))
+ORDER BY id;
 
 -- all --
 SELECT id, fold FROM patients

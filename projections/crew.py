@@ -17,7 +17,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.errors import LedgerError
+from domain.errors import LedgerUnavailable
 from projections.build import Builder, Part
 from projections.gaps import EntriesSkipped
 from projections.streams import Poison, Tally
@@ -28,7 +28,7 @@ NICENESS = 5
 Done = Callable[[Tally], None]
 
 
-class WorkerLost(LedgerError):
+class WorkerLost(LedgerUnavailable):
     """A process that was building has ended; nothing was changed, run the rebuild again."""
 
 

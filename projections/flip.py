@@ -15,7 +15,7 @@ from psycopg import Connection, Cursor
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
-from domain.errors import LedgerError
+from domain.errors import LedgerUnavailable
 from projections import parking, twin_tables
 from projections.catch_up import BATCH, Poisoned, batches, catch_up, head, keep_live_rows, poisoned_of
 from projections.inline import PROJECTIONS
@@ -33,7 +33,7 @@ LOCK_TIMEOUTS_MS = (100, 200, 400, 800, 1500)
 PATIENCE_SECONDS = 60.0
 
 
-class FlipBlocked(LedgerError):
+class FlipBlocked(LedgerUnavailable):
     """Long transactions hold on to the tables, so the new ones could not take their place; nothing was changed."""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Identifier
 
-from domain.errors import LedgerError
+from domain.errors import LedgerError, LedgerUnavailable
 from domain.organization import Organization
 from projections import crew, twin_tables
 from projections.build import PART, Part, connect, parts
@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int], None]
 """(phase, entries done, entries in all)."""
 
 
-class RebuildRunning(LedgerError):
+class RebuildRunning(LedgerUnavailable):
     """Another rebuild is running on this database; wait for it, or stop it."""
 
 

@@ -2,15 +2,17 @@
 
 import sys
 
+import psycopg
 import typer
 
-from domain.errors import LedgerError
+from domain.errors import LedgerError, LedgerUnavailable
 from scripts.verbs import connection, organizations
 from scripts.verbs.bench import bench
 from scripts.verbs.follow import follow
 from scripts.verbs.history import diff, history, replay
 from scripts.verbs.matching import explain, rematch
 from scripts.verbs.proofs import erase, export, verify
+from scripts.verbs.rebuild import rebuild
 from scripts.verbs.staff import staff
 
 app = typer.Typer(
@@ -22,7 +24,7 @@ app.add_typer(organizations.org, name="org")
 app.add_typer(organizations.key, name="key")
 app.add_typer(organizations.directory, name="directory")
 app.add_typer(staff, name="staff")
-for verb in (history, replay, diff, explain, rematch, follow, verify, export, erase):
+for verb in (history, replay, diff, explain, rematch, follow, verify, export, erase, rebuild):
     app.command()(verb)
 app.add_typer(bench, name="bench")
 
@@ -33,6 +35,8 @@ def main() -> None:
         app()
     except LedgerError as error:
         sys.exit(connection.fail(error))
+    except psycopg.OperationalError as error:
+        sys.exit(connection.fail(LedgerUnavailable(cause=type(error).__name__)))
 
 
 if __name__ == "__main__":

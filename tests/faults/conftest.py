@@ -2,7 +2,10 @@
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,14 @@ def installation(_installation: Installation) -> Installation:
 def clinic(installation: Installation) -> Clinic:
     """Return a clinic with reference data and a key."""
     return installation.found_clinic()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Yield a folder that also the user of a root-started PostgreSQL can walk to, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="ledger-faults-"))
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

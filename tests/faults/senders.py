@@ -62,8 +62,9 @@ class Sent:
 class Senders:
     """Several connections of one partner; running until `finish`."""
 
-    def __init__(self, base_url: str, clinic: Clinic, *, seed: int, connections: int) -> None:
+    def __init__(self, base_url: str, clinic: Clinic, *, seed: int, connections: int, type_id: str) -> None:
         self.sent = Sent(seed)
+        self._type_id = type_id
         self._url = f"{base_url}/v1/patients/upsert"
         self._clinic = clinic
         self._numbers = count()
@@ -94,7 +95,7 @@ class Senders:
 
     def _send_one(self, client: httpx.Client, number: int) -> None:
         comment = f"note {number} of {self.sent.seed}"
-        body = a_record(self.sent.seed, number) | {"comments": comment}
+        body = a_record(self.sent.seed, number, self._type_id) | {"comments": comment}
         headers = {"X-API-Key": self._clinic.api_key, "Idempotency-Key": f"{self.sent.seed}-{number}"}
         began = time.monotonic()
         while True:
@@ -119,12 +120,12 @@ class Senders:
         threading.Event().wait(seconds)
 
 
-def a_record(seed: int, number: int) -> dict[str, Any]:
+def a_record(seed: int, number: int, type_id: str) -> dict[str, Any]:
     """Return a record about one of a few patients, with something new in it now and then."""
     pick = random.Random(f"{seed} {number}")
     patient = pick.randrange(PATIENTS)
     record: dict[str, Any] = {
-        "external_id": {"type_id": EXTERNAL_ID_TYPE, "value": f"MRN-{seed}-{patient}"},
+        "external_id": {"type_id": type_id, "value": f"MRN-{seed}-{patient}"},
         "first_name": "Ann",
         "last_name": f"Garcia{chr(97 + patient)}",
         "date_of_birth": f"1980-03-{patient + 1:02}",
@@ -136,9 +137,11 @@ def a_record(seed: int, number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def sending(base_url: str, clinic: Clinic, *, seed: int, connections: int = 6) -> Iterator[Senders]:
+def sending(
+    base_url: str, clinic: Clinic, *, seed: int, connections: int = 6, type_id: str = EXTERNAL_ID_TYPE
+) -> Iterator[Senders]:
     """Yield a partner at work; at the end it has finished."""
-    senders = Senders(base_url, clinic, seed=seed, connections=connections)
+    senders = Senders(base_url, clinic, seed=seed, connections=connections, type_id=type_id)
     try:
         yield senders
     finally:

@@ -5,12 +5,14 @@ A partner with an Idempotency-Key for each request sends it again until it is an
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.api.clinic import Clinic
 from tests.faults.installation import Installation, is_alive, kill
 from tests.faults.senders import sending
+from tests.faults.served import serving
 from tests.faults.truth import check_acknowledged, check_ledger
 from tests.scripts.waiting import until
 
@@ -100,3 +102,22 @@ def test_twenty_times_in_a_row(installation: Installation, clinic: Clinic, seed:
 @pytest.mark.timeout(1200)
 def test_in_any_order(installation: Installation, clinic: Clinic, seed: int):
     survive(installation, clinic, seed, random.Random(seed).choices(VICTIMS, k=40))
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+def test_what_was_acknowledged_is_there_once_when_serve_itself_is_killed(folder: Path, seed: int, times: int):
+    """With it go its workers and its PostgreSQL, in order or not; the same command starts everything again."""
+    chance = random.Random(seed)
+    with serving(folder) as served:
+        type_id = served.demo["external_id_types"][0]["id"]
+        with sending(served.demo["base_url"], served.clinic, seed=seed, type_id=type_id) as senders:
+            for _ in range(times):
+                senders.await_more(chance.randint(5, 30))
+                served.process.kill()
+                served.process.wait(timeout=10)
+                served.start()
+            senders.await_more(30)
+        senders.sent.tell(f"serve, {times} times")
+        with served.database() as url:
+            check_acknowledged(url, senders.sent)
+            check_ledger(url)

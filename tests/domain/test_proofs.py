@@ -183,6 +183,11 @@ def test_every_tree_continues_the_empty_one():
     assert not verify_consistency(0, 0, EMPTY_ROOT, ROOTS[5], [])
 
 
+def test_no_tree_continues_a_larger_one():
+    assert not verify_consistency(2, 1, ROOTS[1], ROOTS[1], [])
+    assert not verify_consistency(-1, 2, ROOTS[1], ROOTS[2], [LEAVES[1]])
+
+
 @pytest.mark.parametrize(("first", "second"), [(3, 2), (-1, 2)])
 def test_no_consistency_proof_is_made_backwards(first, second):
     with pytest.raises(ValueError, match="as large or larger"):

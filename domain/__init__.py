@@ -2,5 +2,6 @@
 
 Read in this order: `events` (the stored format), `patient` and `organization` (decide, evolve), `record` and
 `normalise` (what a partner sends), `names` and `matching` (who it is), `upsert` (what it changes), `ledger` (the
-application), `entry`, `hashing` and `proofs` (the envelope and what is proved of it).
+application), `entry` and `hashing` (the envelope and its bytes), `merkle`, `proofs` and `stream_heads` (what is
+proved of it), `signed_note` and `checkpoint` (what is signed), `export` (what an auditor takes home).
 """

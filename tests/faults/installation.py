@@ -101,7 +101,9 @@ class Installation:
 
     @property
     def _chosen(self) -> Settings:
-        return Settings.model_validate({"workers": 2, "requests_per_second": 100_000, **self._settings, "port": self.port})
+        return Settings.model_validate(
+            {"workers": 2, "requests_per_second": 100_000, **self._settings, "port": self.port}
+        )
 
     def start_service(self) -> None:
         """Start granian and its workers, where they do not run; returns once they answer."""

@@ -1,6 +1,7 @@
 """A wire between the ledger and PostgreSQL that can be cut at COMMIT, on either side of it."""
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-COMMIT_SENT = b"COMMIT\x00"  # in a Parse message of the client
+COMMIT_SENT = b"COMMIT\x00"  # in a Parse message of the client; later it goes by the name of the prepared statement
+PREPARED = re.compile(rb"P.{4}(_pg3_\d+\x00)COMMIT\x00", re.DOTALL)
 COMMITTED = b"COMMIT\x00"  # in the CommandComplete message of the server
 
 
@@ -73,8 +75,11 @@ class Wire:
                 pump.join()
 
     def _to_server(self, client: socket.socket, server: socket.socket) -> None:
+        commit = COMMIT_SENT
         for data in _chunks(client):
-            if self.cut is Cut.BEFORE and COMMIT_SENT in data:
+            if prepared := PREPARED.search(data):
+                commit = b"\x00" + prepared.group(1)
+            if self.cut is Cut.BEFORE and (commit in data or COMMIT_SENT in data):
                 self.cut = Cut.NEVER
                 return
             server.sendall(data)

@@ -8,7 +8,7 @@ from api.bootstrap import new_id
 from api.keys import new_key
 from api.panel.accounts import add_member
 from domain.commands import AddReferenceItem, ChangeSetting, CreateOrganization, RecordCommunication
-from domain.ledger import Caller, Ledger, Upsert
+from domain.ledger import Caller, Ledger, Receipt, Upsert
 from domain.record import read_record
 
 PASSWORD = "correct horse battery"
@@ -178,3 +178,32 @@ def _send(ledger: Ledger, clinic: str, key_id: str, source: str, body: dict[str,
     record, received = read_record({**body, "source": source})
     caller = Caller(clinic, f"key:{key_id}", f"req_{new_id().hex}", source=source)
     return ledger.upsert(Upsert(record, caller, received)).patient.id
+
+
+def tell_long_story(ledger: Ledger, story: Story, events: int) -> str:
+    """Give a patient of the clinic this many events at least; return its id."""
+    partner = story.partners["Acme Pharmacy"]
+    known = {"first_name": "Lena", "last_name": "Long", "date_of_birth": "1971-07-07", "phone_number": "212-555-0188"}
+    patient = _send(ledger, story.clinic, partner, "api", known)
+    version = 1
+    while version < events:
+        upserts = []
+        for turn in range(32):
+            record, received = read_record(
+                {
+                    **known,
+                    "email": f"lena{version}x{turn}@example.com",
+                    "comments": f"Called again, note {version}.{turn}",
+                    "workflow_stage_id": story.items[("Intake", "Scheduled")[turn % 2]],
+                    "custom_fields": {"visits": version + turn},
+                    "gender": "unknown" if turn % 2 else "female",
+                    "date_of_birth": "1971-07-07",
+                    "additional_phone_number": f"not a phone {turn}",
+                }
+            )
+            caller = Caller(story.clinic, f"key:{partner}", f"req_{new_id().hex}")
+            upserts.append(Upsert(record, caller, received))
+        last = ledger.upsert_many(upserts)[-1]
+        assert isinstance(last, Receipt)
+        version = last.patient.version
+    return patient

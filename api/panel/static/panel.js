@@ -68,7 +68,7 @@ class Slider {
       sections.get(section).push({ key, label, text: texts[at][1], differs, now, just: texts[at][0] === version });
     }
     const drawn = [...sections].map(([name, rows]) =>
-      element("section", { class: "rows" }, element("h3", {}, name), element("dl", {}, ...rows.map((row) => this.row(row, version, isNow)))),
+      element("section", { class: "rows" }, element("h2", {}, name), element("dl", {}, ...rows.map((row) => this.row(row, version, isNow)))),
     );
     if (!isNow) drawn.unshift(this.banner(version, moment));
     this.card.replaceChildren(...drawn);

@@ -1,6 +1,7 @@
 # Is .venv what the lock files say? Read (`. environment.sh`) by the launchers beside it, which then call
 #   environment serve    the service and its embedded PostgreSQL
 #   environment test     these and the test tools
+#   environment scorecard    the service and labelled data
 # It needs nothing but a POSIX shell and Python 3.11 or newer, changes nothing when all is well, and may run
 # several times at once. `root` is the checkout, `python` the interpreter to use afterwards.
 
@@ -25,7 +26,7 @@ environment() {
 stamp() {
     echo "$root"
     cat "$root/requirements.lock" "$root/scripts/embedded.lock" "$root/tests/requirements.lock" \
-        "$root/pyproject.toml" | cksum
+        "$root/scripts/scorecard.lock" "$root/pyproject.toml" | cksum
 }
 
 is_ready() {
@@ -59,8 +60,13 @@ set_up() {
     set -- install -qq --disable-pip-version-check --no-input --no-deps
     "$python" -m pip "$@" --require-hashes --only-binary :all: \
         --requirement requirements.lock --requirement scripts/embedded.lock >&2 || return
-    if [ "$wanted" = test ]; then
-        "$python" -m pip "$@" --require-hashes --only-binary :all: --requirement tests/requirements.lock >&2 || return
+    case $wanted in
+    test) more=tests/requirements.lock ;;
+    scorecard) more=scripts/scorecard.lock ;;
+    *) more= ;;
+    esac
+    if [ -n "$more" ]; then
+        "$python" -m pip "$@" --require-hashes --only-binary :all: --requirement "$more" >&2 || return
     fi
     "$python" -m pip "$@" --no-build-isolation --editable . >&2 || return
     for done in serve $wanted; do

@@ -13,6 +13,7 @@ from scripts.verbs.history import diff, history, replay
 from scripts.verbs.matching import explain, rematch
 from scripts.verbs.proofs import erase, export, verify
 from scripts.verbs.rebuild import rebuild
+from scripts.verbs.scorecard import scorecard
 from scripts.verbs.staff import staff
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app.add_typer(organizations.org, name="org")
 app.add_typer(organizations.key, name="key")
 app.add_typer(organizations.directory, name="directory")
 app.add_typer(staff, name="staff")
-for verb in (history, replay, diff, explain, rematch, follow, verify, export, erase, rebuild):
+for verb in (history, replay, diff, explain, rematch, follow, verify, export, erase, rebuild, scorecard):
     app.command()(verb)
 app.add_typer(bench, name="bench")
 

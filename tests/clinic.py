@@ -12,12 +12,13 @@ import pytest
 
 from api.bootstrap import new_id
 from domain.commands import AddReferenceItem, CreateOrganization, RecordCommunication
-from domain.entry import Draft
+from domain.entry import Draft, canonical
 from domain.errors import LedgerError
 from domain.events import Event
 from domain.ledger import Caller, Ledger, Receipt, Upsert
 from domain.organization import KINDS
 from domain.record import read_record
+from projections import match_index
 from tests.domain.records import EXTERNAL_ID_TYPE, INSURANCE, LOCATION, TODAY, USER, WORKFLOW_STAGE
 
 ITEMS = {
@@ -126,3 +127,26 @@ def check_positions(url: str) -> int:
         " FROM ledger_events) AS steps WHERE back",
     )
     return int(head)
+
+
+def check_read_models(clinic: Clinic) -> None:
+    """Check that what the inline projections hold of every patient is what its stream says, byte for byte."""
+    stored = asked(
+        clinic.url, "SELECT id::text, version, fold::text FROM patients WHERE organization_id = %s", clinic.id
+    )
+    indexed: set[match_index.Row] = set(
+        asked(
+            clinic.url,
+            "SELECT organization_id::text, kind, key, patient_id::text FROM match_keys WHERE organization_id = %s",
+            clinic.id,
+        )
+    )
+    keys: set[match_index.Row] = set()
+    for patient_id, version, fold in stored:
+        state = clinic.ledger.patient_as_of(clinic.id, patient_id)
+        assert canonical(state).decode() == fold
+        assert state.version == version
+        keys.update(match_index.rows(state))
+    assert indexed == keys
+    streams = "SELECT count(DISTINCT originator_id) FROM ledger_events WHERE organization_id = %s"
+    assert asked(clinic.url, streams, clinic.id) == [(len(stored) + 1,)], "its own stream is the other one"

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -28,8 +28,9 @@ from tests.scripts.waiting import until
 class Installation:
     """PostgreSQL in `folder`, and the service on a port of its own; `settings` are the service's."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, postgres: Mapping[str, str] | None = None, **settings: object) -> None:
         self.folder = folder
+        self._configuration = postgres
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -65,8 +66,8 @@ class Installation:
     def start_postgres(self) -> None:
         """Start PostgreSQL, where it does not run."""
         if self._postgres is None:
-            self._postgres = EmbeddedPostgres(self.folder, "tests", alone=True)
-            self._postgres.__enter__()
+            postgres = EmbeddedPostgres(self.folder, "tests", alone=True, settings=self._configuration)
+            self._postgres = postgres.__enter__()
             self._postgres.database("ledger")
 
     def stop_postgres(self) -> None:

@@ -1,9 +1,10 @@
 """How do several processes build together? Each is given one part after another, and answers with what it read.
 
-A worker is this module run as a program. It reads a line of JSON for each part, and ends when nobody is left to write
-one: however the rebuild ends, its workers do not outlive it by more than a part.
+A worker is this module run as a program, with a line of JSON for each part. It ends with whoever started it, however
+that ends.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from domain.errors import LedgerUnavailable
 from projections.build import Builder, Part
 from projections.gaps import EntriesSkipped
 from projections.streams import Poison, Tally
+
+_SIGNAL_WHEN_PARENT_DIES = 1  # PR_SET_PDEATHSIG of Linux
 
 NICENESS = 5
 """Workers stand back behind those who serve."""
@@ -105,6 +108,7 @@ def _work(worker: _Worker, waiting: "SimpleQueue[Part]", position: int, done: Do
 def main() -> None:
     """Build what standard input says, part by part."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
+    ctypes.CDLL(None).prctl(_SIGNAL_WHEN_PARENT_DIES, signal.SIGKILL)
     os.nice(NICENESS)
     with Builder(**orjson.loads(sys.stdin.buffer.readline())) as builder:
         for line in sys.stdin.buffer:

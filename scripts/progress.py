@@ -14,7 +14,7 @@ LINE_SECONDS = 5.0
 
 
 class Shown:
-    """Progress through phases, each with a count of `what`: call it with (phase, done, total), 0 for an unknown total."""
+    """Progress through phases, in a count of `what`; called with (phase, done, total), 0 where the total is unknown."""
 
     def __init__(self, what: str, *, quiet: bool = False) -> None:
         self._what = what

@@ -49,9 +49,7 @@ def tallied(url: str) -> tuple[dict[str, int], list[int]]:
 def expected(url: str) -> tuple[dict[str, int], list[int]]:
     """Return what it should have counted and handled by now."""
     with psycopg.connect(url) as owner:
-        counts: dict[str, int] = dict(
-            owner.execute("SELECT topic, count(*) FROM ledger_events GROUP BY topic").fetchall()
-        )
+        by_topic = owner.execute("SELECT topic, count(*) FROM ledger_events GROUP BY topic").fetchall()
         head = owner.execute("SELECT position FROM ledger_head").fetchone()
     assert head is not None
     return dict(by_topic), list(range(1, head[0] + 1))

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import orjson
 
@@ -43,11 +44,10 @@ def to_csv(
         for change in told.changes or (None,):
             cells: tuple[str, ...] = ("", "", "")
             if change is not None:
-                values = (
-                    "" if value is None else display.value(change.field, named(change.field, value, organization))
-                    for value in (change.old, change.new)
+                old, new = (
+                    value_text(change.field, value, organization, display) for value in (change.old, change.new)
                 )
-                cells = (change.field, *values)
+                cells = (change.field, old, new)
             yield _line((*head, *cells, *tail))
 
 
@@ -82,6 +82,16 @@ def to_ndjson(
         if not display.masked:
             line["data"] = vars(entry.event)
         yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def value_text(field: str, value: Any, organization: Organization, display: Display) -> str:
+    """Return a stored value as a program can read it: dates and phones as stored, ids by name, the rest as JSON."""
+    shown = named(field, value, organization)
+    if shown is None:
+        return ""
+    if display.masked:
+        return display.value(field, shown)
+    return shown if isinstance(shown, str) else orjson.dumps(shown).decode()
 
 
 def _line(cells: Iterable[object]) -> bytes:

@@ -12,16 +12,16 @@ import orjson
 from domain.entry import Entry, instant
 from domain.events import FirstCommunicationRecorded
 from domain.organization import Organization
+from projections.exports import value_text
 from projections.history import Told, tell_entry
-from projections.told import named
 from projections.wording import Display, who
 
 CHANGES = frozenset({"created", "changed", "linked", "communicated", "erased"})
 """Kinds that are told as Provenance; the others changed nothing about the patient, and are AuditEvents."""
 
-_OPERATIONS = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
-_AGENTS = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
-_AUDIT = "http://terminology.hl7.org/CodeSystem/audit-event-type"
+_TERMS = "http://terminology.hl7.org/CodeSystem/"
+_OPERATIONS = f"{_TERMS}v3-DataOperation"
+_AGENTS = f"{_TERMS}provenance-participant-type"
 _DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 _OWN = "urn:patient-ledger:"
 
@@ -75,7 +75,7 @@ def _audit_event(entry: Entry, told: Told, organization: Organization, display: 
     return {
         "resourceType": "AuditEvent",
         "text": _narrative(told.say(display)),
-        "type": {"system": _AUDIT, "code": "object", "display": "Object"},
+        "type": {"system": _DICOM, "code": "110110", "display": "Patient Record"},
         "subtype": [{"system": f"{_OWN}kind", "code": told.kind}],
         "action": "R" if told.kind == "matched" else "E",
         "recorded": instant(entry.recorded_at),
@@ -85,11 +85,19 @@ def _audit_event(entry: Entry, told: Told, organization: Organization, display: 
         "source": {
             "site": organization.name,
             "observer": {"identifier": {"value": "patient-ledger"}, "display": "Patient ledger"},
-            "type": [{"system": f"{_AUDIT.replace('audit-event', 'security-source')}", "code": "4"}],
+            "type": [{"system": f"{_TERMS}security-source-type", "code": "4", "display": "Application Server"}],
         },
         "entity": [
-            {"what": {"reference": f"Patient/{entry.originator_id}"}, "detail": details},
-            {"what": _request(entry), "type": {"system": _DICOM, "code": "110153", "display": "Source Role ID"}},
+            {
+                "what": {"reference": f"Patient/{entry.originator_id}"},
+                "type": {"system": f"{_TERMS}audit-entity-type", "code": "1", "display": "Person"},
+                "role": {"system": f"{_TERMS}object-role", "code": "1", "display": "Patient"},
+                "detail": details,
+            },
+            {
+                "what": _request(entry),
+                "type": {"system": f"{_TERMS}audit-entity-type", "code": "2", "display": "System Object"},
+            },
         ],
     }
 
@@ -109,9 +117,9 @@ def _request(entry: Entry) -> dict[str, Any]:
 def _change(field: str, old: Any, new: Any, organization: Organization, display: Display) -> dict[str, Any]:
     told = [("field", field)]
     told += [
-        (name, display.value(field, named(field, value, organization)))
+        (name, text)
         for name, value in (("old", old), ("new", new))
-        if value not in (None, "", [], {})
+        if (text := value_text(field, value, organization, display))
     ]
     return {
         "url": f"{_OWN}change",

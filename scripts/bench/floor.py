@@ -14,6 +14,7 @@ import falcon
 import orjson
 from falcon import Request, Response
 from psycopg import Connection
+from psycopg.errors import UniqueViolation
 from psycopg_pool import ConnectionPool
 from rapidfuzz.distance import JaroWinkler
 
@@ -105,7 +106,11 @@ class Upsert:
             if owner is None:
                 raise falcon.HTTPUnauthorized
             row["organization_id"] = owner[0]
-            created, stored = upsert(connection, row, body)
+            try:
+                created, stored = upsert(connection, row, body)
+            except UniqueViolation:  # somebody else was first: now the row is found
+                connection.rollback()
+                created, stored = upsert(connection, row, body)
         resp.content_type = falcon.MEDIA_JSON
         patient = dict(zip(("id", *COLUMNS), stored, strict=True))
         resp.data = orjson.dumps({"patient": patient, "matched": not created, "created": created})

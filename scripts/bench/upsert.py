@@ -110,7 +110,7 @@ def serving(target: str, environment: dict[str, str]) -> Iterator[int]:
         sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--workers", "2",
         "--blocking-threads", "32", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", target,
     ]  # fmt: skip
-    process = subprocess.Popen(command, env={**os.environ, **environment})
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
     try:
         _await_port(port, process)
         yield port

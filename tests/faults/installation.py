@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import psycopg
@@ -28,7 +28,7 @@ from tests.scripts.waiting import until
 class Installation:
     """PostgreSQL in `folder`, and the service on a port of its own; `settings` are the service's."""
 
-    def __init__(self, folder: Path, postgres: Mapping[str, str] | None = None, **settings: object) -> None:
+    def __init__(self, folder: Path, postgres: Mapping[str, str] | None = None, **settings: Any) -> None:
         self.folder = folder
         self._configuration = postgres
         with socket.socket() as probe:
@@ -173,7 +173,7 @@ def command_line(pid: int) -> str:
 
 
 @contextmanager
-def installed(**settings: object) -> Iterator[Installation]:
+def installed(**settings: Any) -> Iterator[Installation]:
     """Yield an installation in a folder that is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ledger-faults-"))
     try:

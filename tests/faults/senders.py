@@ -44,6 +44,10 @@ class Sent:
         """Return how many requests were answered."""
         return len(self.answers)
 
+    def refused(self) -> int:
+        """Return how many tries came to nothing."""
+        return sum(number for name, number in self.tries.items() if name != "200")
+
     def percentile(self, share: float) -> float:
         """Return the seconds that this share of the requests took at most, tries and waits included."""
         ordered = sorted(self.seconds)

@@ -38,3 +38,17 @@ def verify(
     from scripts.bench import verify as measurement
 
     show(measurement.run(events=events, rounds=rounds), as_json)
+
+
+@bench.command("match")
+def match(
+    patients: Annotated[int, typer.Option(min=10_000, help="Patients of the largest database.")] = 1_000_000,
+    requests: Annotated[int, typer.Option(min=50, help="Upserts of a round and database.")] = 500,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, alternating between the databases.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """One upsert at a time at 10,000, 100,000 and 1,000,000 patients, beside the smallest of them."""
+    from scripts.bench import match as measurement
+
+    sizes = [size for size in measurement.SIZES if size < patients] + [patients]
+    show(measurement.run(sizes=sizes, requests=requests, rounds=rounds), as_json)

@@ -362,11 +362,47 @@ class Check(Answer):
     detail: str
 
 
+class LastCheck(Answer):
+    """What was last checked, with what result."""
+
+    position: int
+    passed: bool
+    result: str
+    finished_at: Moment
+    age_seconds: float
+
+
+class ProjectionState(Answer):
+    """How far a projection is."""
+
+    name: str
+    state: str = Field(description="`inline`, or of a follower `following`, `stuck`, `in trouble`, `never started`.")
+    position: int
+    lag_events: int
+    lag_seconds: float = Field(description="For how long the next event has been waiting.")
+    parked: int = Field(description="Streams that it could not digest and set aside.")
+    parked_because: list[str]
+    fingerprint: LastCheck | None = Field(description="When it was last compared with a rebuild.")
+    heartbeat_seconds: float | None = Field(description="How long ago a follower said that it is alive.")
+    problem: str | None
+
+
+class LedgerState(Answer):
+    """Where the ledger and its projections are."""
+
+    position: int
+    recorded_at: Moment
+    projections: list[ProjectionState]
+    last_verify: LastCheck | None
+    findings: list[str] = Field(description="What somebody should look after; requests are answered all the same.")
+
+
 class Readiness(Answer):
     """Whether requests should be sent here."""
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, Check]
+    ledger: LedgerState | None = Field(description="Missing where the database cannot be asked.")
 
 
 class Pointed(Answer):

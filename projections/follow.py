@@ -107,7 +107,7 @@ class Following:
             head = cursor.execute(_SQL["read_head"]).fetchone()
             assert head is not None
             if after > head[0]:
-                raise AheadOfLedger(follower=name, position=after, head=head[0])
+                raise AheadOfLedger(position=after, head=head[0])
             if time.monotonic() >= self._next_beat:
                 self._follower.caught_up(cursor, after)
                 self.beat(cursor)
@@ -166,7 +166,7 @@ class Following:
                 continue
             failed.add(stream_of(entry))
             if len(failed) > room:
-                raise TooManyPoisoned(follower=self._follower.name, last_error=type(error).__name__)
+                raise TooManyPoisoned(last_error=type(error).__name__)
             why = parking.reason(error, entry)
             parking.park(cursor, self._follower.name, entry, why)
             log.error("stream parked", follower=self._follower.name, position=entry.position, reason=why)
@@ -233,7 +233,7 @@ def _steps(following: Following, name: str, stop: Flag, poll: float) -> Iterator
         except Exception as error:  # noqa: BLE001 - told in the heartbeat; the follower stays where it is
             failures += 1
             details = getattr(error, "details", {})
-            log.error("follower cannot go on", follower=name, error=type(error).__name__, **details)
+            log.error("follower cannot go on", follower=name, error=type(error).__name__, details=details)
             following.tell(f"{type(error).__name__} {details or ''}".strip())
             stop.wait(_wait(failures))
             continue

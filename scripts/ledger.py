@@ -15,6 +15,7 @@ from scripts.verbs.proofs import erase, export, verify
 from scripts.verbs.rebuild import rebuild
 from scripts.verbs.scorecard import scorecard
 from scripts.verbs.staff import staff
+from scripts.verbs.status import status
 
 app = typer.Typer(
     help="The patient ledger: tenants, histories, proofs, rebuilds.",
@@ -25,7 +26,7 @@ app.add_typer(organizations.org, name="org")
 app.add_typer(organizations.key, name="key")
 app.add_typer(organizations.directory, name="directory")
 app.add_typer(staff, name="staff")
-for verb in (history, replay, diff, explain, rematch, follow, verify, export, erase, rebuild, scorecard):
+for verb in (history, replay, diff, explain, rematch, follow, verify, export, erase, rebuild, scorecard, status):
     app.command()(verb)
 app.add_typer(bench, name="bench")
 

@@ -29,11 +29,11 @@ class Ready(Resource):
 
     def on_get(self, _req: Request, resp: Response) -> None:
         """Say whether requests should be sent here."""
-        told = checks(self._ledger, self._settings)
+        told, ledger = checks(self._ledger, self._settings)
         ready = all(check["fine"] or not check["vital"] for check in told.values())
         resp.status = resp.status if ready else HTTP_503
         resp.content_type = MEDIA_JSON
-        resp.data = orjson.dumps({"status": "ready" if ready else "not_ready", "checks": told})
+        resp.data = orjson.dumps({"status": "ready" if ready else "not_ready", "checks": told, "ledger": ledger})
 
 
 class Metrics(Resource):

@@ -92,7 +92,6 @@ class Following:
 
         EntriesSkipped, AheadOfLedger, TooManyPoisoned and whatever the follower raises leave everything as it was.
         """
-        name = self._follower.name
         with self._connection.transaction(), self._connection.cursor(row_factory=tuple_row) as cursor:
             after = self._tracked()
             rows = cursor.execute(_SQL["read_log"], {"after": after, "limit": self._follower.batch}).fetchall()

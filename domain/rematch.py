@@ -59,7 +59,6 @@ class Rematch:
     _organizations: dict[str, Organization] = field(default_factory=dict)
     _patients: dict[str, Patient] = field(default_factory=dict)
     _indexes: dict[str, CandidateIndex] = field(default_factory=dict)
-    _erased: set[str] = field(default_factory=set)
 
     def differences(self, entries: Iterable[Entry]) -> Iterator[Difference]:
         """Yield the decisions that would be others. entries: in the order of their positions."""
@@ -74,10 +73,9 @@ class Rematch:
     def _judge(self, placed: list[Entry]) -> Difference | None:
         first = placed[0]
         organization_id, stream = str(first.organization_id), str(first.originator_id)
-        if not isinstance(first.event, PatientCreated | PatientMatched):
-            return None
-        if stream in self._erased:
+        if isinstance(first.event, ErasedEvent) and _begins(first):
             self.not_judged += 1
+        if not isinstance(first.event, PatientCreated | PatientMatched):
             return None
         self.decisions += 1
         record = _record(placed)
@@ -105,11 +103,7 @@ class Rematch:
             organization = self._organizations.get(organization_id)
             self._organizations[organization_id] = organizations.evolve(organization, entry.event, entry.envelope())
             return
-        patient = self._patients.get(stream)
-        if patient is None and isinstance(entry.event, ErasedEvent):
-            self._erased.add(stream)
-        if stream not in self._erased:
-            self._patients[stream] = evolve(patient, entry.event, entry.envelope())
+        self._patients[stream] = evolve(self._patients.get(stream), entry.event, entry.envelope())
 
     def _index(self, placed: list[Entry]) -> None:
         stream = str(placed[0].originator_id)
@@ -122,13 +116,16 @@ def _placings(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     """Yield the entries of one record, or of anything else, together: one stream, one request, one beginning."""
     together: list[Entry] = []
     for entry in entries:
-        begins = isinstance(entry.event, PatientCreated | PatientMatched)
-        if together and (begins or _key(entry) != _key(together[-1])):
+        if together and (_begins(entry) or _key(entry) != _key(together[-1])):
             yield together
             together = []
         together.append(entry)
     if together:
         yield together
+
+
+def _begins(entry: Entry) -> bool:
+    return entry.topic in {PatientCreated.__name__, PatientMatched.__name__}
 
 
 def _key(entry: Entry) -> tuple[object, str]:

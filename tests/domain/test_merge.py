@@ -9,6 +9,7 @@ from domain import patient
 from domain.commands import (
     AddReferral,
     ChangePhone,
+    ErasePatient,
     FlagPossibleDuplicate,
     PutPayors,
     RecordCommunication,
@@ -161,6 +162,17 @@ def test_patients_of_two_organizations_are_never_merged(streams):
     elsewhere = replace(streams.create(BEA), organization_id="a2a1f5a4-1f0e-4d39-9d0b-7d6f4a1c0002")
     with pytest.raises(AssertionError):
         merging.merge(streams.states[ANN], elsewhere)
+
+
+def test_an_erased_patient_is_merged_with_nobody_and_can_still_be_dismissed(streams):
+    streams.create(ANN)
+    streams.create(BEA)
+    streams.do(BEA, ErasePatient(order="77"))
+    for one, other in ((ANN, BEA), (BEA, ANN)):
+        with pytest.raises(merging.ErasedPatient):
+            merging.merge(streams.states[one], streams.states[other])
+    streams.dismiss(ANN, BEA)
+    assert list(streams.states[ANN].distinct_from) == [BEA]
 
 
 def test_only_what_is_merged_is_unmerged(streams):

@@ -8,6 +8,7 @@ import pytest
 
 from domain.commands import ChangeSetting
 from domain.entry import Entry
+from domain.erasure import erase
 from domain.ledger import Receipt
 from domain.matching import Rules
 from domain.rematch import Difference, Rematch
@@ -104,6 +105,15 @@ def test_each_decision_is_judged_on_what_was_decided_before(clinic):
     clinic.send(**{**ROBERT, "first_name": "Bob", "email": "bob@example.com"})
     _, told = difference(clinic, close_variants=False)
     assert [each.would_be.tier for each in told] == ["created"]
+
+
+def test_decisions_on_an_erased_patient_are_counted_and_not_judged(clinic):
+    gone = clinic.send(**ROBERT).patient.id
+    clinic.send(**ROBERT, email="robert@example.com")
+    clinic.send(first_name="Zoe", last_name="Fox", phone_number="212-555-0142")
+    erase(clinic.ledger, gone, "order 77", clinic.caller)
+    again, told = difference(clinic)
+    assert (told, again.decisions, again.not_judged) == ([], 1, 2)
 
 
 def test_a_record_that_identifies_nobody_without_its_match_would_be_refused(clinic):

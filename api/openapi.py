@@ -51,6 +51,11 @@ HEADERS: dict[str, Any] = {
         "schema": {"type": "string"},
     },
     "Retry-After": {"description": "Seconds until it makes sense to try again.", "schema": {"type": "integer"}},
+    "Deprecation": {
+        "description": "Since when the operation is going to go (RFC 9745).",
+        "schema": {"type": "string"},
+    },
+    "Sunset": {"description": "When it goes (RFC 8594).", "schema": {"type": "string"}},
     "Idempotent-Replayed": {
         "description": "`true`: an earlier answer to the same Idempotency-Key, given again.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -139,6 +144,8 @@ def _operation(
     }
     if scope is not None:
         described["description"] += f"\n\nThe key needs the scope `{scope}`."
+    if operation.retirement is not None:
+        described["deprecated"] = True
     if operation.body is not None:
         content: dict[str, Any] = {"schema": schemas[operation.body]}
         if operation.example is not None:
@@ -170,6 +177,8 @@ def _responses(operation: Operation, scope: str | None, schemas: dict[Any, Any],
     headers = ["X-Request-Id", *(["ETag", "Content-Location"] if operation.has_etag else [])]
     if scope is not None:
         headers += ["RateLimit-Policy", "RateLimit"]
+    if operation.retirement is not None:
+        headers += ["Deprecation", "Sunset"]
     if any(each.name == "Idempotency-Key" for each in operation.parameters):
         headers.append("Idempotent-Replayed")
     fine: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -23,6 +24,15 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Retirement:
+    """When an operation is said to go, when it goes, and where its successor is described."""
+
+    deprecated: datetime
+    sunset: datetime
+    successor: str
+
+
+@dataclass(frozen=True)
 class Operation:
     """What is taken and what comes back. `refusals` are the errors of this operation's own."""
 
@@ -33,6 +43,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     refusals: tuple[type[LedgerError], ...] = ()
     has_etag: bool = False
+    retirement: Retirement | None = None
     unready: type[BaseModel] | None = None
     """What comes with 503, where that is no problem but an answer."""
 

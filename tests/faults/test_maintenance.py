@@ -1,4 +1,4 @@
-"""Vacuum, statistics and index builds go on under load; what a request takes meanwhile is printed beside a calm time."""
+"""Vacuum, statistics and index builds go on under load; the latency meanwhile is printed beside that of a calm time."""
 
 import psycopg
 import pytest

@@ -8,10 +8,13 @@ from falcon import Request, Response
 from api import logs, metrics, problems
 from api.bootstrap import build_ledger
 from api.etags import Etags
+from api.headers import SecurityHeaders
 from api.keys import Gate, NotAllowed, Principal
 from api.limits import Limits
 from api.pages import PAGES
 from api.panel.routes import add_panel
+from api.reads import Reads
+from api.retirement import Retirements
 from api.routes import ROUTES
 from api.settings import BadSetting, Settings, read_settings
 from api.telemetry import Telemetry
@@ -45,7 +48,8 @@ class Doorkeeper:
 
 def create_app(ledger: Ledger, settings: Settings) -> App:
     """Return the WSGI application on this ledger."""
-    middleware: list[Any] = [Telemetry(ledger), Doorkeeper(ledger, Limits(settings.requests_per_second)), Etags()]
+    doorkeeper = Doorkeeper(ledger, Limits(settings.requests_per_second))
+    middleware: list[Any] = [Telemetry(ledger), SecurityHeaders(), doorkeeper, Reads(ledger), Etags(), Retirements()]
     app = falcon.App(middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, problems.answer_bug)

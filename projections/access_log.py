@@ -71,6 +71,11 @@ def record(
     cursor.execute(_SQL["record"], row)
 
 
+def do_not_wait_for_the_disk(cursor: Cursor[Any]) -> None:
+    """Let this transaction commit before the disk has it."""
+    cursor.execute(_SQL["do_not_wait_for_the_disk"])
+
+
 def of_patient(
     cursor: Cursor[Any], organization_id: str, patient_id: str, *, before: int | None = None, limit: int = 100
 ) -> list[Look]:

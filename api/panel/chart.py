@@ -119,9 +119,7 @@ def fold(entries: list[Entry]) -> Patient | None:
 
 def shown_name(patient: Patient, display: Display) -> str:
     """Return a patient's name."""
-    name = " ".join(
-        patient.facts[part] for part in ("first_name", "middle_name", "last_name") if part in patient.facts
-    )
+    name = " ".join(patient.facts[part] for part in ("first_name", "middle_name", "last_name") if part in patient.facts)
     return display.value("full_name", name) if name else "No name on file"
 
 

@@ -44,7 +44,7 @@ class PanelDoor:
             self._send_to_sign_in(req, resp)
             return
         req.context.staff = member
-        req.context.clinic = self._ledger.organization(member.organization_id)
+        req.context.clinic = self._ledger.current_organization(member.organization_id)
         if not member.may(scope):
             raise not_allowed()
         if req.method not in ("GET", "HEAD"):
@@ -85,8 +85,7 @@ class PanelDoor:
             problem = orjson.loads(resp.data)
             resp.data = None
             pages.page(req, resp, "problem.html", title=problem["title"], text=problem["detail"])
-        for name, value in pages.HEADERS.items():
-            resp.set_header(name, value)
+        resp.set_header("Content-Security-Policy", pages.CONTENT_SECURITY_POLICY)
         if resp.get_header("Cache-Control") is None:
             resp.set_header("Cache-Control", "no-store")
 

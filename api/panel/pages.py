@@ -19,16 +19,6 @@ CONTENT_SECURITY_POLICY = (
 )
 """Nothing inline, nothing from elsewhere, no frames."""
 
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
-
 
 class Static:
     """`GET /panel/static/{name}`: style and script, read once; their URLs carry a hash, so browsers keep them."""

@@ -68,6 +68,7 @@ class FindPatients(Resource):
         items = [patient_resource(patient, organization) for patient in found]
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps({"items": items, "next": following, "position": position})
+        req.context.shown_patients = [patient.id for patient in found]
 
     def _wanted(self, req: Request) -> Wanted:
         """Return what is asked for, read as a record is. BadParameter for what a record would drop."""

@@ -66,3 +66,4 @@ class History(Resource):
         page = {"items": [history_item(entry, organization) for entry in entries], "next": following}
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps(page)
+        req.context.shown_patients = [stream_id]

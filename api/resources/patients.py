@@ -43,6 +43,7 @@ class PatientById(Resource):
         resp.content_type = MEDIA_JSON
         resource = patient_resource(patient, self._ledger.current_organization(organization_id))
         resp.data = orjson.dumps(resource)
+        req.context.shown_patients = [patient.id]
 
     def _patient(self, organization_id: str, patient_id: str, as_of: str | None) -> Patient:
         if as_of is None:

@@ -9,9 +9,11 @@ from html import unescape
 import pytest
 from falcon.testing import Result
 
+from api.headers import HEADERS
+from api.keys import new_key
 from api.panel.accounts import add_member
-from api.panel.pages import HEADERS
-from domain.ledger import Ledger
+from api.panel.pages import CONTENT_SECURITY_POLICY
+from domain.ledger import Caller, Ledger
 from projections import access_log
 from projections.access_log import Look
 from tests.panel.conftest import Person
@@ -271,7 +273,8 @@ def test_a_fhir_bundle_has_what_r4_requires(auditor, story):
 def test_every_answer_has_the_headers_of_a_page(auditor, path):
     answer = auditor.get(path)
     assert {name: answer.headers.get(name.lower()) for name in HEADERS} == HEADERS
-    assert "unsafe" not in HEADERS["Content-Security-Policy"]
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
     assert answer.headers["cache-control"] == (
         "public, max-age=31536000, immutable" if "static" in path else "no-store"
     )
@@ -308,6 +311,26 @@ def test_what_is_not_there_is_a_page_that_says_so(auditor, story, path):
     assert answer.headers["content-type"].startswith("text/html")
 
 
-def test_the_api_answers_problems_as_before(client):
+def test_the_api_answers_problems_as_before_and_nothing_to_show(client):
     answer = client.simulate_get("/v1/patients/x", headers={"X-API-Key": "x"})
     assert answer.headers["content-type"] == "application/problem+json"
+    assert {name: answer.headers.get(name.lower()) for name in HEADERS} == HEADERS
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    over_tls = client.simulate_get("/livez", headers={"X-Forwarded-Proto": "https"})
+    assert "strict-transport-security" in over_tls.headers
+    assert "strict-transport-security" not in answer.headers
+
+
+def test_what_a_partner_reads_is_recorded_and_disclosed(client, panel_ledger, auditor, story):
+    shown, command = new_key("Reader")
+    panel_ledger.administer(command, Caller(story.clinic, "test", "issuing"))
+    key = {"X-API-Key": shown}
+    client.simulate_get(f"/v1/patients/{story.twin}", headers=key)
+    client.simulate_get(f"/v1/patients/{story.twin}/history", headers=key)
+    client.simulate_get("/v1/patients", params={"first_name": "Bo"}, headers=key)
+    client.simulate_get(f"/v1/patients/{story.ann}1", headers=key)
+    with panel_ledger.recorder.reading(story.clinic) as cursor:
+        recorded = access_log.of_patient(cursor, story.clinic, story.twin, limit=3)
+    assert [(look.action, look.name) for look in recorded] == [("read", "Reader")] * 3
+    page = text_of(auditor.get(f"/panel/patients/{story.twin}/disclosures"))
+    assert "Reader The patient, through the API" in page

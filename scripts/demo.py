@@ -10,6 +10,7 @@ import psycopg
 
 from api.bootstrap import build_ledger, new_id
 from api.keys import new_key
+from api.panel import accounts
 from domain.commands import AddReferenceItem, CreateOrganization
 from domain.errors import UnknownOrganization
 from domain.ledger import Caller, Ledger
@@ -46,8 +47,17 @@ def prepare(database_url: str, path: Path, base_url: str) -> dict[str, Any] | No
             if organization is None:
                 return None
             told = _complete(ledger, organization, told) | {"base_url": base_url}
+            link = _sign_in_link(ledger, organization.id)
     _write(path, told)
-    return told
+    return told | {"history_path": link}
+
+
+def _sign_in_link(ledger: Ledger, organization_id: str) -> str:
+    """Return the path of a link that signs somebody in once who may see everything of the organization."""
+    login = f"demo-{organization_id[-6:]}"
+    if login not in [account.login for account in accounts.members(ledger, organization_id)]:
+        accounts.add_member(ledger, organization_id, login=login, name="Demo Auditor", role="auditor")
+    return accounts.new_link(ledger, login)[0]
 
 
 def _complete(ledger: Ledger, organization: Organization, told: dict[str, Any]) -> dict[str, Any]:

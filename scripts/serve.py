@@ -115,12 +115,14 @@ def _migrate(url: str) -> None:
 def _announce(settings: Settings, told: dict[str, Any] | None) -> None:
     url = base_url(settings)
     key = "$API_KEY" if told is None else told["api_key"]
+    history = "/panel" if told is None else told["history_path"]
     body = (
         '{"first_name": "Ann", "last_name": "Garcia", "date_of_birth": "03/01/1980", "phone_number": "(212) 555-0142"}'
     )
     print(
         f"""
-The patient ledger answers at {url}; its History is at {url}/panel
+The patient ledger answers at {url}
+Its History, for the eyes of staff (a link signs in once, within a day): {url}{history}
 A first upsert:
 
   curl --request POST {url}/v1/patients/upsert \\
@@ -131,6 +133,7 @@ A first upsert:
     )
     if told is None:
         print("The database was in use before: make a key with ./scripts/ledger key issue --organization ID.")
+        print("Let staff in with ./scripts/ledger staff add LOGIN --organization ID --name NAME.")
     else:
         print(f"The ids of the organization demo are in {settings.data_dir}/demo.json. Ctrl-C stops everything.")
     sys.stdout.flush()

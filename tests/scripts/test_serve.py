@@ -101,7 +101,7 @@ def test_a_request_in_flight_is_answered_before_the_end(folder):
             psycopg.connect(server.url("ledger")) as blocker,
             psycopg.connect(server.url(), autocommit=True) as watcher,
         ):
-            blocker.execute("LOCK TABLE ledger_head IN ACCESS EXCLUSIVE MODE")
+            blocker.execute("SELECT FROM ledger_head FOR UPDATE")  # whoever appends waits; readers do not
             answer = pool.submit(served.upsert)
             waiting = "SELECT FROM pg_stat_activity WHERE datname = 'ledger' AND wait_event_type = 'Lock'"
             until(lambda: watcher.execute(waiting).rowcount)
@@ -151,7 +151,8 @@ def test_a_second_serve_on_the_same_data_is_told(folder):
 
 
 def test_a_database_of_ones_own_is_used_and_its_password_shown_to_nobody(folder, database_url):
-    with serving(folder, LEDGER_DATABASE_URL=f"{database_url}&password=opensesame") as served:
+    secret = f"{database_url}{'&' if '?' in database_url else '?'}password=opensesame"
+    with serving(folder, LEDGER_DATABASE_URL=secret) as served:
         assert served.upsert().json()["created"]
         assert not (folder / "postgres").exists()
         assert not [pid for pid in _pids() if "opensesame" in _command_line(pid)]

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ def judge(ledger: Ledger, chosen: LabelledSet) -> dict[str, Any]:
         "set": chosen.name,
         "source": chosen.source,
         **_told(ours, placing),
+        "expected": {name: value for name, value in asdict(chosen.expected).items() if value is not None},
         "falls_short": ours.falls_short(chosen.expected),
         "records_per_s": round(len(records) / seconds, 1),
         "naive": _told(score(people, theirs, chosen.pairs), theirs),

@@ -10,7 +10,8 @@ from rich.table import Table
 from scripts.verbs.connection import FINDINGS, show
 from scripts.verbs.organizations import AsJson
 
-console = Console(highlight=False, soft_wrap=True)
+WIDTH = 160
+"""Columns of text that the card takes, whatever the terminal has."""
 
 
 def scorecard(
@@ -36,23 +37,30 @@ def scorecard(
         raise typer.Exit(FINDINGS)
 
 
-COLUMNS = ("set", "records", "pairs", "found", "missed", "wrong", "unflagged", "precision", "recall")
+COLUMNS = ("records", "pairs", "found", "missed", "wrong", "unflagged", "precision", "recall")
 
 
 def _print(card: dict[str, Any]) -> None:
-    table = Table(*COLUMNS, "B³", "wrong by tier", "naive: wrong", "falls short", box=None, pad_edge=False)
+    console = Console(highlight=False, width=max(Console().width, WIDTH))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("set", no_wrap=True)
+    for name in (*COLUMNS, "naive: wrong"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("B-cubed")
+    table.add_column("wrong by tier")
+    for each in card["sets"]:
+        if "naive" in each:
+            cubed = [_cell(each["b_cubed_precision"]), _cell(each["b_cubed_recall"])]
+            tiers = ", ".join(f"{tier} {count}" for tier, count in each["wrong_by_tier"].items())
+            cells = [each["set"], *(_cell(each[name]) for name in COLUMNS), str(each["naive"]["wrong"])]
+            table.add_row(*cells, " / ".join(cubed), tiers)
+    console.print(table)
     for each in card["sets"]:
         if "same_pairs" in each:
-            told = f"the same for {each['same_pairs']:.4%} of pairs, {each['same_linked_pairs']:.2%} of the linked"
-            cells = [each["set"], str(each["records"]), told]
-            table.add_row(*cells, *("" for _ in range(len(COLUMNS) - len(cells) + 3)), ", ".join(each["falls_short"]))
-            continue
-        cubed = [each["b_cubed_precision"], each["b_cubed_recall"]]
-        tiers = ", ".join(f"{tier} {count}" for tier, count in each["wrong_by_tier"].items())
-        cells = [_cell(each[name]) for name in COLUMNS]
-        cells += ["–" if None in cubed else "/".join(f"{value:.3f}" for value in cubed), tiers or "–"]
-        table.add_row(*cells, str(each["naive"]["wrong"]), ", ".join(each["falls_short"]) or "–")
-    console.print(table)
+            same = f"{each['same_pairs']:.4%} of all pairs, {each['same_linked_pairs']:.2%} of the linked ones"
+            console.print(f"{each['set']}: the same for {same}")
+        for short in each["falls_short"]:
+            console.print(f"[red]falls short[/] {each['set']}: {short}")
     for reason in card["skipped"]:
         console.print(f"left out: {reason}", style="dim")
 

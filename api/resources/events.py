@@ -43,6 +43,7 @@ class Events(Resource):
             rows = search.events_since(cursor, organization_id, after, limit + 1)
         entries = [self._ledger.mapper.to_domain_event(row) for row in rows[:limit]]
         items = [{"patient_id": str(entry.originator_id), **history_item(entry, organization)} for entry in entries]
+        req.context.shown_patients = list(dict.fromkeys(item["patient_id"] for item in items))
         following = entries[-1].position if entries else after
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps({"items": items, "next": following, "more": len(rows) > limit})

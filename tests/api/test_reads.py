@@ -209,3 +209,19 @@ def test_what_is_held_already_is_not_sent_again(partner: Partner):
     assert held == f'"{patient["version"]}"'
     partner.upsert({**DOCUMENTED, "city": "Albany"})
     assert partner.get(path, If_None_Match=held).status_code == 200
+
+
+def test_every_read_of_a_patient_is_recorded_with_its_route_and_none_where_nothing_was_sent(
+    partner: Partner, ledger: Ledger, clinic: Clinic
+):
+    patient = partner.upsert(DOCUMENTED).json["patient"]
+    path = f"/v1/patients/{patient['id']}"
+    asked = (path, f"{path}/history", "/v1/patients", "/v1/events")
+    for url in asked:
+        partner.get(url, If_None_Match=partner.get(url).headers["ETag"])
+    with ledger.recorder.reading(clinic.organization_id) as cursor:
+        told = cursor.execute(
+            "SELECT detail->>'what', count(*) FROM access_log WHERE patient_id = %s GROUP BY 1", (patient["id"],)
+        ).fetchall()
+    by_route = {"/v1/patients/{patient_id}", "/v1/patients/{patient_id}/history", "/v1/patients", "/v1/events"}
+    assert dict(told) == dict.fromkeys(by_route, 1), "a 304 shows nothing"

@@ -23,6 +23,13 @@ from projections import duplicates
 from projections.duplicates import STATES, Pair
 from projections.resource import patient_resource
 
+PARAMETERS = (
+    text("state", "What was said of them.", enum=STATES, default="open"),
+    text("patient_id", "Only pairs of this patient.", format="uuid"),
+    text("after", "Cursor: `next` of the page before."),
+    parameters.LIMIT,
+)
+
 
 class Report(BaseModel):
     """Two patients who are taken for one person."""
@@ -51,12 +58,7 @@ class Duplicates(Resource):
         "GET": Operation(
             id="listDuplicates",
             answer=DuplicatePage,
-            parameters=(
-                text("state", "What was said of them.", enum=STATES, default="open"),
-                text("patient_id", "Only pairs of this patient.", format="uuid"),
-                text("after", "Cursor: `next` of the page before."),
-                parameters.LIMIT,
-            ),
+            parameters=PARAMETERS,
             refusals=(BadParameter, UnknownPatient),
         ),
         "POST": Operation(
@@ -69,6 +71,7 @@ class Duplicates(Resource):
 
     def on_get(self, req: Request, resp: Response) -> None:
         """List possible duplicates, the oldest flag first."""
+        parameters.only(req, [each.name for each in PARAMETERS])
         organization_id = req.context.principal.organization_id
         asked = req.get_param("patient_id")
         limit = parameters.limit(req)
@@ -86,6 +89,7 @@ class Duplicates(Resource):
         following = f"{instant(page[-1].flagged_at)}_{page[-1].id}" if len(pairs) > limit else None
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps({"items": [_item(pair, held) for pair in page], "next": following})
+        req.context.shown_patients = [*held]
 
     def on_post(self, req: Request, resp: Response) -> None:
         """Report two patients as one person; the pair is then in the queue."""
@@ -96,7 +100,7 @@ class Duplicates(Resource):
         review.report(one, other, caller)
         ids = [review.survivor(caller.organization_id, each).id for each in (one, other)]
         resp.content_type = MEDIA_JSON
-        resp.data = orjson.dumps(_read(self._ledger, caller.organization_id, pair_id(*ids)))
+        resp.data = orjson.dumps(_read(self._ledger, req, pair_id(*ids)))
 
 
 class DuplicateById(Resource):
@@ -110,7 +114,7 @@ class DuplicateById(Resource):
     def on_get(self, req: Request, resp: Response, duplicate_id: str) -> None:
         """Get one pair."""
         resp.content_type = MEDIA_JSON
-        resp.data = orjson.dumps(_read(self._ledger, req.context.principal.organization_id, duplicate_id))
+        resp.data = orjson.dumps(_read(self._ledger, req, duplicate_id))
 
 
 class ResolveDuplicate(Resource):
@@ -151,7 +155,7 @@ class ResolveDuplicate(Resource):
             raise OnePatient
         organization = self._ledger.current_organization(caller.organization_id)
         answer = {
-            "duplicate": _read(self._ledger, caller.organization_id, duplicate_id),
+            "duplicate": _read(self._ledger, req, duplicate_id),
             "patient": patient_resource(patient, organization),
         }
         resp.content_type = MEDIA_JSON
@@ -180,10 +184,13 @@ def _pair(ledger: Ledger, organization_id: str, duplicate_id: str) -> Pair:
     return found
 
 
-def _read(ledger: Ledger, organization_id: str, duplicate_id: str) -> dict[str, Any]:
+def _read(ledger: Ledger, req: Request, duplicate_id: str) -> dict[str, Any]:
+    organization_id = req.context.principal.organization_id
     pair = _pair(ledger, organization_id, duplicate_id)
     with ledger.recorder.reading(organization_id) as cursor:
-        return _item(pair, duplicates.patients_of(cursor, organization_id, [pair]))
+        held = duplicates.patients_of(cursor, organization_id, [pair])
+    req.context.shown_patients = [*held]
+    return _item(pair, held)
 
 
 def _item(pair: Pair, held: dict[str, Patient]) -> dict[str, Any]:

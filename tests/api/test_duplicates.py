@@ -176,10 +176,23 @@ def test_what_cannot_be_done_is_refused_by_its_rule(partner, path, body, status,
     assert (answer.status_code, answer.json["type"].rpartition("/")[2]) == (status, slug)
 
 
-@pytest.mark.parametrize("query", ["?state=closed", "?after=x", "?after=2026-01-05T15:30:00Z_x", "?limit=0"])
+@pytest.mark.parametrize(
+    "query", ["?state=closed", "?status=open", "?after=x", "?after=2026-01-05T15:30:00Z_x", "?limit=0"]
+)
 def test_a_parameter_that_cannot_be_used_is_named(partner, query):
     answer = partner.get(f"/v1/duplicates{query}")
     assert (answer.status_code, answer.json["type"]) == (400, "/problems/bad-parameter")
+
+
+def test_who_looks_at_a_pair_is_recorded_with_both_patients(ledger, clinic: Clinic, partner, twins):
+    (pair,) = queue(partner)
+    partner.get(f"/v1/duplicates/{pair['id']}")
+    with ledger.recorder.reading(clinic.organization_id) as cursor:
+        rows = cursor.execute(
+            "SELECT patient_id::text, detail->>'what' FROM access_log WHERE action = 'read'"
+        ).fetchall()
+    for path in ("/v1/duplicates", "/v1/duplicates/{duplicate_id}"):
+        assert {patient for patient, what in rows if what == path} == set(twins)
 
 
 def test_reviewing_needs_its_scope(client, ledger, clinic: Clinic):

@@ -125,7 +125,7 @@ def test_the_queue_is_read_page_by_page(partner):
     whole = queue(partner)
     assert len(whole) == 3
     paged: list[dict[str, Any]] = []
-    following = ""
+    following: str | None = ""
     while following is not None:
         page = partner.get(f"/v1/duplicates?limit=2{following and f'&after={following}'}").json
         paged += page["items"]

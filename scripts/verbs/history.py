@@ -98,12 +98,13 @@ def history(patient: Patient_, as_of: AsOf = None, field: OfField = None, as_jso
 
 def replay(
     patient: Patient_,
-    after: Annotated[int, typer.Option(help="Begin after this version.")] = 0,
+    after: Annotated[int, typer.Option(min=0, help="Begin after this version.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Step through the events with the state after each; at a terminal Enter takes the next step, q ends."""
     with _opened(patient, "replay") as chart:
-        steps = [(entry, state) for entry, state in states(chart.entries) if entry.originator_version > after]
+        known = list(states(chart.entries))
+        steps = known[after:]
         if as_json:
             show(
                 [
@@ -113,7 +114,7 @@ def replay(
                 as_json,
             )
             return
-        before: Patient | None = None
+        before = known[after - 1][1] if after and steps else None
         for entry, state in steps:
             _print_request(chart, entry.request_id, [entry])
             _print_state(chart, state, before, f"After event {entry.originator_version} of {len(chart.entries)}")

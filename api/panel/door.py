@@ -43,8 +43,8 @@ class PanelDoor:
         if member is None:
             self._send_to_sign_in(req, resp)
             return
-        req.context.staff = member
         req.context.clinic = self._ledger.current_organization(member.organization_id)
+        req.context.staff = member
         if not member.may(scope):
             raise not_allowed()
         if req.method not in ("GET", "HEAD"):

@@ -79,6 +79,7 @@ def read_filter(sent: Mapping[str, Any], organization: Organization, display: Di
     """Return the filter that these parameters ask for. What cannot be read limits nothing, and is told."""
     troubles: list[str] = []
     values: dict[str, Any] = {}
+    sent = with_qualifiers(sent)
     kinds = [kind for kind in _all(sent.get("kind")) if kind in KINDS]
     if kinds:
         values["kind"] = kinds
@@ -109,6 +110,23 @@ def read_filter(sent: Mapping[str, Any], organization: Organization, display: Di
         organization=organization,
     )
     return Asked(values, wanted, troubles)
+
+
+QUALIFIERS = ("kind", "field", "source", "actor", "from", "to")
+
+
+def with_qualifiers(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters with what the text says as `name:value` put in its place: "kind:kept field:email oak"."""
+    rest: list[str] = []
+    found: dict[str, list[str]] = {}
+    for word in _one(sent.get("text")).split(" "):
+        name, colon, value = word.partition(":")
+        if colon and value and name in QUALIFIERS:
+            found.setdefault(name, []).append(value)
+        else:
+            rest.append(word)
+    merged = {name: [*_all(sent.get(name)), *values] for name, values in found.items()}
+    return {**sent, **merged, "text": " ".join(rest)}
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:

@@ -48,6 +48,7 @@ class Find:
                     "version": patient.version,
                     "since": display.date(patient.created_at),
                     "name": shown_name(patient, display),
+                    "merged": patient.merged_into is not None,
                     "rows": {row.key.partition("@")[0]: row.text(display) for row in card(patient, clinic)},
                 }
                 for patient in patients

@@ -28,7 +28,7 @@ PAGE = 50
 MOST_READ = 5_000
 """So many entries are looked through for a page before it is shown as far as it came."""
 
-MOST_STATES = 2_000
+MOST_STATES = 5_000
 """A stream up to this length steps in the browser; a longer one asks the server for each step."""
 
 

@@ -120,6 +120,15 @@ def test_a_filter_shows_what_fits_and_says_so(auditor, story):
     assert "MRN replaced" not in by_actor
 
 
+def test_qualifiers_in_the_text_are_filters(auditor, story):
+    page = text_of(
+        auditor.get(f"/panel/patients/{story.ann}?text=kind:kept kind:linked source:file 00912".replace(" ", "+"))
+    )
+    assert "Limited to Kind: Kept, External id · Source: a file · Text: 00912." in page
+    assert "MRN replaced" in page
+    assert "Phone kept" not in page
+
+
 def test_pages_go_back_to_the_first_event_and_hold_each_event_once(auditor, story):
     seen: list[str] = []
     path = f"/panel/patients/{story.ann}?limit=3"

@@ -55,7 +55,9 @@ set_up() {
     if [ "$(cat .venv/made-in 2>/dev/null)" != "$root" ] || ! "$python" -m pip --version >/dev/null 2>&1; then
         "$base" -m venv --clear .venv >&2 && echo "$root" >.venv/made-in || return
     fi
-    rm -f .venv/ready-to-* # half-done must not look done
+    for done in .venv/ready-to-*; do # half-done must not look done
+        [ "$(stamp)" = "$(cat "$done" 2>/dev/null)" ] || rm -f "$done"
+    done
     wanted=$1
     set -- install -qq --disable-pip-version-check --no-input --no-deps
     "$python" -m pip "$@" --require-hashes --only-binary :all: \

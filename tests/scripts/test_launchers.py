@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "scripts/embedded.lock", "tests/requirements.lock")
+LOCKS = [str(path.relative_to(ROOT)) for folder in ("", "scripts", "tests") for path in (ROOT / folder).glob("*.lock")]
 TOOLS = ("sh", "dirname", "cat", "cksum", "rm", "mv")
 
 

@@ -16,8 +16,8 @@ from api.resources.patients import PatientById
 from api.resources.upsert import UpsertPatient
 
 ROUTES: Mapping[str, type[Resource]] = {
-    "/v1/patients": FindPatients,
     "/v1/patients/upsert": UpsertPatient,
+    "/v1/patients": FindPatients,
     "/v1/patients/{patient_id}": PatientById,
     "/v1/patients/{patient_id}/history": History,
     "/v1/patients/{patient_id}/communications": Communications,

@@ -13,12 +13,10 @@ from api import openapi, problems
 from api.routes import ROUTES
 
 DOCUMENT: dict[str, Any] = orjson.loads(openapi.FILE.read_bytes())
-OPERATIONS = [
-    pytest.param(path, method, operation, id=operation["operationId"])
-    for path, item in DOCUMENT["paths"].items()
-    for method, operation in item.items()
+DESCRIBED: list[tuple[str, str, Any]] = [
+    (path, method, operation) for path, item in DOCUMENT["paths"].items() for method, operation in item.items()
 ]
-DESCRIBED = [parameters.values for parameters in OPERATIONS]
+OPERATIONS = [pytest.param(*each, id=each[2]["operationId"]) for each in DESCRIBED]
 
 
 def test_the_committed_document_is_what_routes_and_models_say_now():

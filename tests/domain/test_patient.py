@@ -1,14 +1,9 @@
 """What may happen to a patient? One table of rules: given what has happened, when something is asked, then this."""
 
-from typing import Any
-
 import pytest
-from hypothesis import given as drawn
-from hypothesis import strategies as st
 
 from domain import patient
 from domain.commands import (
-    AddReferral,
     AssignExternalId,
     ChangeAddress,
     ChangeFact,
@@ -17,20 +12,16 @@ from domain.commands import (
     CreateOrganization,
     CreatePatient,
     FlagPossibleDuplicate,
-    PutPayors,
     RecordCommunication,
     RecordMatch,
     ReplaceTags,
     ReportDrop,
-    SetCustomField,
     SuspectOverlay,
 )
-from domain.entry import Envelope, canonical
 from domain.errors import IllegalCommand
 from domain.events import (
     FACT_EVENTS,
     AddressChanged,
-    CustomFieldSet,
     DuplicateDismissed,
     ExternalIdAssigned,
     ExternalIdReplaced,
@@ -41,19 +32,14 @@ from domain.events import (
     OverlaySuspected,
     PatientCreated,
     PatientMatched,
-    PayorAdded,
-    PayorChanged,
     PhoneChanged,
     PhoneExtensionChanged,
     PhoneLockRespected,
     PossibleDuplicateFlagged,
-    ReferralAdded,
-    TagsReplaced,
 )
 from domain.patient import TOLD_LIMIT
-from tests.domain import facts
-from tests.domain.records import EXTERNAL_ID_TYPE, INSURANCE
-from tests.kit import ENVELOPE, given, reloaded
+from tests.domain.records import EXTERNAL_ID_TYPE
+from tests.kit import ENVELOPE, given
 
 HELD, OTHER, THIRD = "+12125550100", "+12125550199", "+12125550177"
 BEA = "0190f7a0-0000-7000-8000-00000000000b"
@@ -235,133 +221,6 @@ def test_external_ids_of_several_types_stand_beside_each_other():
     assert len(ids) == 2
 
 
-# ---- tags and custom fields
-
-
-def test_tags_are_replaced_as_a_whole_and_can_be_taken_away():
-    stream = given(created)
-    stream.when(ReplaceTags(("vip", "new"))).then(TagsReplaced(old=[], new=["vip", "new"]))
-    stream.when(ReplaceTags(("vip", "new"))).then()
-    stream.when(ReplaceTags(("new", "vip"))).then(TagsReplaced(old=["vip", "new"], new=["new", "vip"]))
-    stream.when(ReplaceTags(())).then(TagsReplaced(old=["new", "vip"], new=[]))
-    stream.when(ReplaceTags(())).then()
-
-
-@pytest.mark.parametrize(
-    ("held", "offered", "told"),
-    [
-        (1, True, True), (0, False, True), (True, 1, True), (False, 0.0, True), ([1], [True], True),
-        ({"a": 0}, {"a": False}, True), ("1", 1, True), (1, 2, True), ([1, 2], [2, 1], True), ([1], [1, 1], True),
-        ({"a": 1}, {"a": 1, "b": None}, True), (2**53, 2**53 + 1, True), ({}, [], True), (None, 0, True),
-        (1, 1.0, False), (0.0, -0.0, False), ({"a": 1, "b": [2]}, {"b": [2.0], "a": 1}, False), (True, True, False),
-        ("x", "x", False), ([], [], False), (2**64 - 1, 2**64 - 1, False),
-    ],
-)  # fmt: skip
-def test_a_custom_field_is_told_when_its_json_value_changes(held: Any, offered: Any, told: bool):
-    stream = given(created, CustomFieldSet(name="field", old=None, new=held))
-    stream.when(SetCustomField("field", offered)).then(*[CustomFieldSet("field", held, offered)] * told)
-
-
-def test_custom_fields_are_merged_by_name():
-    stream = given(created, CustomFieldSet(name="a", old=None, new=1), CustomFieldSet(name="b", old=None, new=2))
-    stream.when(SetCustomField("b", 3)).then(CustomFieldSet(name="b", old=2, new=3))
-    assert stream.state.custom_fields == {"a": 1, "b": 3}
-
-
-def test_a_custom_field_that_was_held_as_null_is_not_one_that_was_missing():
-    given(created, CustomFieldSet(name="a", old=1, new=None)).when(SetCustomField("a", None)).then()
-    given(created).when(SetCustomField("a", None)).then(CustomFieldSet(name="a", old=None, new=None))
-
-
-# ---- referrals and payors
-
-
-def test_a_referral_is_added_unless_an_equal_one_is_there():
-    stream = given(created)
-    ruiz, cole = {"physician_name": "Ruiz", "icd_codes": ["M54.50"]}, {"physician_name": "Cole"}
-    (first,) = stream.when(AddReferral(ruiz)).events
-    (second,) = stream.when(AddReferral(cole)).events
-    stream.when(AddReferral(dict(reversed(ruiz.items())))).then()
-    assert isinstance(first, ReferralAdded)
-    assert isinstance(second, ReferralAdded)
-    assert first.referral_id != second.referral_id
-    assert [held["referral"] for held in stream.state.referrals] == [ruiz, cole]
-
-
-PRIMARY = {"insurance_id": INSURANCE, "payor_responsibility": "primary", "insured_member_id": "X"}
-
-
-def payors_after(*lists: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    stream = given(created)
-    for payors in lists:
-        stream.when(PutPayors(payors))
-        assert stream.when(PutPayors(payors)).events == (), "and saying it again is silent"
-    return [held["payor"] for held in stream.state.payors]
-
-
-@pytest.mark.parametrize(
-    ("lists", "held"),
-    [
-        # the same key: merged, value by value
-        ([[PRIMARY], [{**PRIMARY, "plan_name": "A"}]], [{**PRIMARY, "plan_name": "A"}]),
-        ([[{**PRIMARY, "plan_name": "A"}], [{**PRIMARY, "plan_name": "B"}]], [{**PRIMARY, "plan_name": "B"}]),
-        ([[{**PRIMARY, "plan_name": "A"}], [PRIMARY]], [{**PRIMARY, "plan_name": "A"}]),
-        # another insurance, responsibility or member: another payor
-        ([[PRIMARY], [{**PRIMARY, "insured_member_id": "Y"}]], [PRIMARY, {**PRIMARY, "insured_member_id": "Y"}]),
-        ([[PRIMARY, {**PRIMARY, "payor_responsibility": "secondary"}]],
-         [PRIMARY, {**PRIMARY, "payor_responsibility": "secondary"}]),
-        # the key as far as it was given
-        ([[PRIMARY], [{"insurance_id": INSURANCE, "plan_name": "A"}]], [{**PRIMARY, "plan_name": "A"}]),
-        ([[{"insurance_id": INSURANCE}], [PRIMARY]], [PRIMARY]),
-        ([[PRIMARY, {**PRIMARY, "insured_member_id": "Y"}], [{"insurance_id": INSURANCE, "plan_name": "A"}]],
-         [PRIMARY, {**PRIMARY, "insured_member_id": "Y"}, {"insurance_id": INSURANCE, "plan_name": "A"}]),
-        # no insurance named: never onto one that names it, unless the member says so
-        ([[PRIMARY], [{"payor_responsibility": "primary", "plan_name": "A"}]],
-         [PRIMARY, {"payor_responsibility": "primary", "plan_name": "A"}]),
-        ([[PRIMARY], [{"insured_member_id": "X", "plan_name": "A"}]], [{**PRIMARY, "plan_name": "A"}]),
-        # no key at all: it says the same, or it is one more
-        ([[{"plan_name": "A"}], [{"plan_name": "A"}]], [{"plan_name": "A"}]),
-        ([[{"plan_name": "A"}], [{"plan_name": "B"}]], [{"plan_name": "A"}, {"plan_name": "B"}]),
-        ([[{"plan_name": "A"}, {"plan_name": "B"}]], [{"plan_name": "A"}, {"plan_name": "B"}]),
-        # two of one record mean the same payor: what was said last counts
-        ([[{**PRIMARY, "plan_name": "A"}, {**PRIMARY, "plan_name": "B"}]], [{**PRIMARY, "plan_name": "B"}]),
-        ([[PRIMARY, PRIMARY]], [PRIMARY]),
-        ([[{"insurance_id": INSURANCE, "plan_name": "A"}, {**PRIMARY, "plan_name": "B"}]],
-         [{**PRIMARY, "plan_name": "B"}]),
-        # the subscriber is merged too, services are replaced
-        ([[{**PRIMARY, "subscriber": {"city": "Troy", "zip": "1"}}], [{**PRIMARY, "subscriber": {"city": "Rome"}}]],
-         [{**PRIMARY, "subscriber": {"city": "Rome", "zip": "1"}}]),
-        ([[{**PRIMARY, "services": [{"rep_name": "A"}, {"rep_name": "B"}]}],
-          [{**PRIMARY, "services": [{"rep_name": "C"}]}]],
-         [{**PRIMARY, "services": [{"rep_name": "C"}]}]),
-        ([[]], []),
-    ],
-)  # fmt: skip
-def test_payors_are_merged_by_their_key(lists: list[list[dict[str, Any]]], held: list[dict[str, Any]]):
-    assert payors_after(*lists) == held
-
-
-def test_a_changed_payor_tells_just_what_differs_and_counts_its_changes():
-    stream = given(created)
-    (added,) = stream.when(PutPayors([{**PRIMARY, "plan_name": "A"}])).events
-    assert isinstance(added, PayorAdded)
-    stream.when(PutPayors([{**PRIMARY, "plan_name": "B", "group_number": "7"}])).then(
-        PayorChanged(
-            payor_id=added.payor_id,
-            old={"plan_name": "A", "group_number": None},
-            new={"plan_name": "B", "group_number": "7"},
-        )
-    )
-    (held,) = stream.state.payors
-    assert (held["id"], held["version"]) == (added.payor_id, 2)
-
-
-def test_payors_of_one_record_have_ids_of_their_own():
-    stream = given(created)
-    added = stream.when(PutPayors([{"insured_member_id": str(n)} for n in range(5)])).events
-    assert len({event.payor_id for event in added if isinstance(event, PayorAdded)}) == 5
-
-
 # ---- drops
 
 
@@ -407,80 +266,3 @@ def test_an_overlay_is_told_with_both_sides_and_once_for_what_was_offered():
     stream.when(suspect).then(OverlaySuspected(evidence, {"last_name": "Lee"}, offered, None))
     stream.when(suspect).then()
     assert stream.when(SuspectOverlay(evidence={}, offered={"last_name": "Cho"}, other_id=BEA)).events
-
-
-# ---- purity
-
-
-commands = st.one_of(
-    st.builds(ChangeFact, field=st.sampled_from(sorted(FACT_EVENTS)), new=facts.texts),
-    st.builds(ChangePhone, new=st.sampled_from([HELD, OTHER]), extension=st.none() | st.just("7")),
-    st.builds(ChangeAddress, parts=st.dictionaries(st.sampled_from(["city", "zip"]), facts.texts, max_size=2)),
-    st.builds(AssignExternalId, type_id=st.just(EXTERNAL_ID_TYPE), value=facts.texts),
-    st.builds(ReplaceTags, names=st.lists(facts.texts, max_size=2).map(tuple)),
-    st.builds(SetCustomField, name=st.sampled_from("ab"), value=facts.json_values),
-    st.builds(AddReferral, referral=st.dictionaries(st.sampled_from("ab"), facts.texts, max_size=2)),
-    st.builds(PutPayors, payors=st.lists(st.sampled_from([PRIMARY, {"insured_member_id": "Y"}]), max_size=2)),
-    st.builds(ReportDrop, field=st.sampled_from("ab"), reason=st.just("r"), offered=st.none() | facts.texts),
-    st.builds(FlagPossibleDuplicate, other_id=st.just(BEA), reason=st.just("r")),
-    st.just(communicate),
-)
-
-
-@drawn(st.lists(commands, max_size=8))
-def test_deciding_twice_decides_nothing_the_second_time(asked: list[Command]):
-    stream = given(created)
-    for command in asked:
-        stream.when(command)
-        assert stream.when(command).events == ()
-
-
-@drawn(st.lists(commands, max_size=8))
-def test_a_state_in_memory_and_one_that_was_stored_decide_the_same(asked: list[Command]):
-    """What is a tuple in memory is a list once it was stored; no rule may tell them apart."""
-    memory = patient.evolve(None, created, ENVELOPE)
-    for command in asked:
-        told = patient.decide(memory, command)
-        assert canonical(patient.decide(reloaded(memory), command)) == canonical(told)
-        for event in told:
-            stored = patient.evolve(reloaded(memory), event, ENVELOPE)
-            memory = patient.evolve(memory, event, ENVELOPE)
-            assert canonical(stored) == canonical(memory)
-
-
-@drawn(st.lists(commands, max_size=8))
-def test_deciding_and_folding_leave_what_they_were_given_as_it_was(asked: list[Command]):
-    state = patient.evolve(None, created, ENVELOPE)
-    for command in asked:
-        before = canonical([state, command])
-        told = patient.decide(state, command)
-        stored = canonical(told)
-        for event in told:
-            patient.evolve(state, event, ENVELOPE)
-        assert canonical([state, command]) == before
-        assert canonical(told) == stored
-        for event in told:
-            state = patient.evolve(state, event, ENVELOPE)
-
-
-@drawn(st.lists(commands, max_size=8), st.integers(0, 8))
-def test_a_fold_can_be_stopped_anywhere_and_taken_up_again(asked: list[Command], place: int):
-    told = [created, *given(created).when(*asked).events]
-    envelopes = [ENVELOPE._replace(recorded_at=f"2026-11-23T12:00:{n:02}.000000Z") for n in range(len(told))]
-    entries = list(zip(told, envelopes, strict=True))
-    whole = patient.fold(entries)
-    begun = patient.fold(entries[: place + 1])
-    for event, envelope in entries[place + 1 :]:
-        begun = patient.evolve(reloaded(begun), event, envelope)
-    assert canonical(begun) == canonical(whole)
-    assert whole is not None
-    assert whole.version == len(told)
-    assert whole.updated_at == envelopes[-1].recorded_at
-    assert patient.fold([]) is None
-
-
-def test_time_comes_with_the_entry():
-    later = Envelope(ENVELOPE.organization_id, ENVELOPE.stream_id, "2027-01-01T00:00:00.000000Z", "file")
-    state = patient.evolve(given(created).state, LastNameChanged(old="Lee", new="Wu"), later)
-    assert (state.created_at, state.updated_at) == (ENVELOPE.recorded_at, later.recorded_at)
-    assert state.source == "api", "that of the first record"

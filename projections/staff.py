@@ -135,6 +135,7 @@ def disable(cursor: Cursor[Any], organization_id: str, staff_id: str) -> None:
 def add_link(cursor: Cursor[Any], organization_id: str, staff_id: str, token_hash: bytes) -> datetime:
     """Store a one-time link; return when it expires."""
     keys = {"organization": organization_id, "id": staff_id}
+    cursor.execute(_SQL["end_old_links"], keys)
     row = cursor.execute(_SQL["add_link"], {**keys, "token_hash": token_hash, "valid": LINK_VALID}).fetchone()
     assert row is not None
     expires_at: datetime = row[0]

@@ -65,6 +65,7 @@ class PanelDoor:
             with self._ledger.recorder.reading(member.organization_id) as cursor:
                 staff.note_session(cursor, known_by)
         req.context.session_hash = known_by
+        req.context.came_by_link = token[0].startswith(passwords.BY_LINK)
         req.context.form_token = passwords.form_token(token[0])
         return member
 

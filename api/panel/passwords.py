@@ -37,9 +37,13 @@ def _key(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
 _NOBODYS = f"scrypt${_N}${_R}${_P}${bytes(16).hex()}${bytes(32).hex()}"
 
 
-def new_token() -> str:
+BY_LINK = "link."
+"""How the token of a session begins that a one-time link began."""
+
+
+def new_token(beginning: str = "") -> str:
     """Return 256 random bits as text for a URL or a cookie."""
-    return secrets.token_urlsafe(32)
+    return beginning + secrets.token_urlsafe(32)
 
 
 def token_hash(token: str) -> bytes:

@@ -104,7 +104,10 @@ class SignOut:
 
 
 class Password:
-    """`/panel/password`: choose a new one; other sessions of the login end."""
+    """`/panel/password`: choose a new one; other sessions of the login end.
+
+    The current one is asked for, unless the session began with a one-time link, which is for who has none or forgot it.
+    """
 
     staff_scope = "history:read"
 
@@ -113,29 +116,38 @@ class Password:
 
     def on_get(self, req: Request, resp: Response) -> None:
         """Show the form."""
-        page(req, resp, "password.html", least=passwords.LEAST, trouble=None)
+        self._form(req, resp, None)
 
     def on_post(self, req: Request, resp: Response) -> None:
         """Store the new password and begin a new session."""
         form, member = req.context.form, req.context.staff
         new = form.get("password", "")
-        trouble = None
         if len(new) < passwords.LEAST:
-            trouble = f"A password needs at least {passwords.LEAST} characters."
-        elif new != form.get("again", ""):
-            trouble = "The two do not agree."
-        if trouble is not None:
-            resp.status = falcon.HTTP_422
-            page(req, resp, "password.html", least=passwords.LEAST, trouble=trouble)
-            return
+            return self._form(req, resp, f"A password needs at least {passwords.LEAST} characters.")
+        if new != form.get("again", ""):
+            return self._form(req, resp, "The two do not agree.")
+        if not (req.context.came_by_link or self._knows(req, form.get("current", ""))):
+            return self._form(req, resp, "The current password is another one, or there were too many tries.")
         with self._ledger.recorder.reading(member.organization_id) as cursor:
             staff.set_password(cursor, member.organization_id, member.id, passwords.hash_password(new))
         _begin(self._ledger, req, resp, member.organization_id, member.id, how="new password")
         raise falcon.HTTPSeeOther(HOME)
 
+    def _knows(self, req: Request, current: str) -> bool:
+        member = req.context.staff
+        with self._ledger.recorder.reading(member.organization_id) as cursor:
+            taken = staff.take_try(cursor, member.organization_id, member.id)
+        return passwords.is_password(current, None if taken is None else taken[1])
+
+    def _form(self, req: Request, resp: Response, trouble: str | None) -> None:
+        if trouble is not None:
+            resp.status = falcon.HTTP_422
+        asks_current = not req.context.came_by_link
+        page(req, resp, "password.html", least=passwords.LEAST, trouble=trouble, asks_current=asks_current)
+
 
 def _begin(ledger: Ledger, req: Request, resp: Response, organization_id: str, staff_id: str, *, how: str) -> None:
-    token = passwords.new_token()
+    token = passwords.new_token(passwords.BY_LINK if how == "one-time link" else "")
     with ledger.recorder.reading(organization_id) as cursor:
         name = staff.start_session(cursor, organization_id, staff_id, passwords.token_hash(token))
         if name is None:

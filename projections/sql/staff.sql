@@ -63,6 +63,9 @@ INSERT INTO staff_links (token_hash, organization_id, staff_id, expires_at)
 VALUES (%(token_hash)s, %(organization)s, %(id)s, now() + %(valid)s)
 RETURNING expires_at;
 
+-- end_old_links --
+DELETE FROM staff_links WHERE organization_id = %(organization)s AND expires_at < now();
+
 -- find_link --
 SELECT organization_id, id, name FROM find_staff_link(%(token_hash)s);
 

@@ -93,6 +93,8 @@ def test_a_one_time_link_lets_in_once_and_only_when_its_button_is_pressed(somebo
     person.get(path)
     second.get(path)
     assert person.post(path, {}).status_code == 303
+    person.get("/panel/password")
+    assert person.post("/panel/password", {"password": "chosen by me", "again": "chosen by me"}).status_code == 303
     assert person.get("/panel").status_code == 200
     assert second.post(path, {}).status_code == 404
     assert somebody().get(path).status_code == 404
@@ -112,8 +114,10 @@ def test_a_new_password_ends_the_other_sessions(somebody, newcomer):
     person.sign_in(newcomer)
     other.sign_in(newcomer)
     new = "another horse battery"
-    assert person.post("/panel/password", {"password": new, "again": "x"}).status_code == 422
-    assert person.post("/panel/password", {"password": new, "again": new}).status_code == 303
+    form = {"current": PASSWORD, "password": new, "again": new}
+    for wrong in ({"again": "x"}, {"current": "not it at all"}, {"password": "short", "again": "short"}):
+        assert person.post("/panel/password", {**form, **wrong}).status_code == 422
+    assert person.post("/panel/password", form).status_code == 303
     assert person.get("/panel").status_code == 200
     assert other.get("/panel").status_code == 303
     assert somebody().sign_in(newcomer, new).status_code == 303

@@ -7,9 +7,11 @@ import typer
 
 from domain.errors import LedgerError, LedgerUnavailable
 from scripts.verbs import connection, organizations
+from scripts.verbs.backup import backup, restore
 from scripts.verbs.bench import bench
 from scripts.verbs.follow import follow
 from scripts.verbs.history import diff, history, replay
+from scripts.verbs.import_ import import_file
 from scripts.verbs.matching import explain, rematch
 from scripts.verbs.proofs import erase, export, verify
 from scripts.verbs.rebuild import rebuild
@@ -26,15 +28,31 @@ app.add_typer(organizations.org, name="org")
 app.add_typer(organizations.key, name="key")
 app.add_typer(organizations.directory, name="directory")
 app.add_typer(staff, name="staff")
-for verb in (history, replay, diff, explain, rematch, follow, verify, export, erase, rebuild, scorecard, status):
+for verb in (
+    history,
+    replay,
+    diff,
+    explain,
+    rematch,
+    follow,
+    verify,
+    export,
+    erase,
+    rebuild,
+    scorecard,
+    status,
+    backup,
+    restore,
+):
     app.command()(verb)
+app.command("import")(import_file)
 app.add_typer(bench, name="bench")
 
 
 def main() -> None:
     """Run one verb; what the ledger refuses is a sentence, not a traceback."""
     try:
-        app()
+        app(prog_name="./scripts/ledger")
     except LedgerError as error:
         sys.exit(connection.fail(error))
     except psycopg.OperationalError as error:

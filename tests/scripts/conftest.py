@@ -1,4 +1,4 @@
-"""Where do the tests of the launchers and of the embedded server keep their files?"""
+"""Where do the tests of the launchers and of the embedded server keep their files? And the clinic of the others."""
 
 import shutil
 import tempfile
@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.clinic import clinic
+
+__all__ = ["clinic", "folder"]
 
 
 @pytest.fixture

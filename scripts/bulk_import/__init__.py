@@ -1,0 +1,3 @@
+"""Files of records, placed in lists. Read in this order: `rows` (what a file says), `mapping` (which column is which
+field), `lanes` (what may go at the same time), `worker` (who places a list), `importing` (all of it, resumable).
+"""

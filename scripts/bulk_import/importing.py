@@ -1,0 +1,261 @@
+"""How does a whole file get in? Rows are handed out to workers in lists, and what became of them is counted.
+
+The line up to which everything has been placed or rejected is noted about once a second, so that the same command goes
+on there after whatever stopped it. Rows placed but not yet noted are placed again, which changes nothing.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import IO, Any, Self
+
+import orjson
+
+from domain.errors import LedgerUnavailable
+from domain.ledger import Caller, Ledger
+from domain.match_keys import match_keys
+from domain.normalise import normalise
+from domain.record import read_record
+from domain.upsert import identity_of_record
+from projections import imports
+from scripts.bulk_import.lanes import Lanes
+from scripts.bulk_import.rows import BadRow, Row
+
+LIST = 100
+"""Records of a transaction."""
+
+AHEAD = 2
+"""Lists that a worker has waiting or in hand."""
+
+NOTE_SECONDS = 1.0
+
+
+class ImportStopped(LedgerUnavailable):
+    """The import had to stop; run the same command again, it goes on where it stopped."""
+
+
+@dataclass
+class Summary:
+    """What became of the rows. `matched`: tier → records; `rejected`: rule → rows; `dropped`: field → how often."""
+
+    rows: int = 0
+    resumed_after_line: int = 0
+    created: int = 0
+    matched: Counter[str] = field(default_factory=Counter)
+    unchanged: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary as the command line prints it."""
+        placed = self.rows - sum(self.rejected.values())
+        rate = placed / self.seconds if self.seconds else 0.0
+        return {**self.__dict__, "placed": placed, "seconds": round(self.seconds, 3), "upserts_per_s": round(rate, 1)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where to and how. `digest` names the file and its mapping; without one nothing is noted."""
+
+    url: str
+    caller: Caller
+    workers: int = 2
+    dry_run: bool = False
+    digest: bytes | None = None
+
+
+class Import:
+    """One import. Use it as a context: workers and the file of rejected rows are closed behind it."""
+
+    def __init__(self, ledger: Ledger, job: Job, rejects: Path, progress: Callable[[int], None]) -> None:
+        self._ledger = ledger
+        self._job = job
+        self._rejects_path = rejects
+        self._progress = progress
+        self.summary = Summary()
+        self._lanes = Lanes(job.workers)
+        self._gathering: list[list[_Placed]] = [[] for _ in range(job.workers)]
+        self._answers: SimpleQueue[tuple[_Worker, Any]] = SimpleQueue()
+        self._waiting: set[int] = set()
+        self._last_line = 0
+        self._noted = 0.0
+        self._today = datetime.now(UTC).date()
+
+    def __enter__(self) -> Self:
+        self._workers = [_Worker(self._job, number, self._answers) for number in range(self._job.workers)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.dismiss()
+
+    def run(self, rows: Iterator[Row | BadRow], after: int) -> Summary:
+        """Place all rows behind a line. ImportStopped when the database stays away; what was placed is noted."""
+        self.summary.resumed_after_line = after
+        start = time.monotonic()
+        self._rejects = _open_rejects(self._rejects_path, after)
+        try:
+            for row in rows:
+                if row.line > after:
+                    self._take(row)
+            for lane in range(len(self._workers)):
+                self._send(lane)
+            while any(worker.busy for worker in self._workers):
+                self._collect()
+        finally:
+            self.summary.seconds = time.monotonic() - start
+            self._note(force=True)
+            self._rejects.close()
+        return self.summary
+
+    def _take(self, row: Row | BadRow) -> None:
+        self.summary.rows += 1
+        self._last_line = row.line
+        if isinstance(row, BadRow):
+            self._reject(row.line, row.problem, row.original, [])
+            return
+        keys = self._keys(row.body)
+        while (lane := self._lanes.lane_for(keys)) is None:
+            self._drain()
+        self._lanes.enter(lane, keys)
+        self._waiting.add(row.line)
+        self._gathering[lane].append(_Placed(row, keys))
+        if len(self._gathering[lane]) == LIST:
+            self._send(lane)
+
+    def _keys(self, body: bytes) -> Sequence[Any]:
+        """Return the match keys of a record."""
+        record, received = read_record(orjson.loads(body))
+        organization = self._ledger.organization(self._job.caller.organization_id)
+        clean, _ = normalise(record, organization=organization, today=self._today, received=received)
+        return tuple(match_keys(identity_of_record(clean)))
+
+    def _send(self, lane: int) -> None:
+        if self._gathering[lane]:
+            while len(self._workers[lane].in_hand) >= AHEAD:
+                self._collect()
+            self._workers[lane].send(self._gathering[lane])
+            self._gathering[lane] = []
+
+    def _drain(self) -> None:
+        """Make room: send what was gathered, and wait for an answer."""
+        for lane in range(len(self._workers)):
+            self._send(lane)
+        self._collect()
+
+    def _collect(self) -> None:
+        """Take one answer: count it, write rejected rows down, and note how far everything has landed."""
+        worker, answer = self._answers.get()
+        if not isinstance(answer, list):
+            raise ImportStopped(cause=answer["unavailable"])
+        for placed, told in zip(worker.in_hand.popleft(), answer, strict=True):
+            self._lanes.leave(worker.number, placed.keys)
+            self._waiting.discard(placed.row.line)
+            self._count(placed.row, told)
+        self._progress(self.summary.rows - len(self._waiting))
+        self._note()
+
+    def _count(self, row: Row, told: dict[str, Any]) -> None:
+        summary = self.summary
+        summary.dropped.update(name for name, _ in told["dropped"])
+        if "problem" in told:
+            self._reject(row.line, told["problem"], row.original, told["dropped"])
+        elif told["tier"] is None:
+            summary.created += 1
+        else:
+            summary.matched[told["tier"]] += 1
+            summary.unchanged += not told["events"]
+        summary.events += told.get("events", 0)
+
+    def _reject(self, line: int, problem: str, original: Any, dropped: list[list[str]]) -> None:
+        self.summary.rejected[problem] += 1
+        told = {"line": line, "problem": problem, "dropped": dict(dropped), "row": original}
+        self._rejects.write(orjson.dumps(told) + b"\n")
+
+    def _note(self, *, force: bool = False) -> None:
+        job = self._job
+        if job.digest is None or job.dry_run or (time.monotonic() - self._noted < NOTE_SECONDS and not force):
+            return
+        self._rejects.flush()
+        line = min(self._waiting, default=self._last_line + 1) - 1
+        with self._ledger.recorder.reading(job.caller.organization_id) as cursor:
+            imports.note(cursor, job.caller.organization_id, job.digest, line)
+        self._noted = time.monotonic()
+
+
+def _open_rejects(path: Path, after: int) -> IO[bytes]:
+    """Open the file of rejected rows, for its owner alone, with those up to a line: the others come again."""
+    kept = []
+    if after and path.exists():
+        kept = [line for line in path.read_bytes().splitlines() if orjson.loads(line)["line"] <= after]
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    file.writelines(line + b"\n" for line in kept)
+    return file
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A row on its way."""
+
+    row: Row
+    keys: Sequence[Any]
+
+
+class _Worker:
+    """A process that places lists, and the thread that listens to it."""
+
+    def __init__(self, job: Job, number: int, answers: "SimpleQueue[tuple[_Worker, Any]]") -> None:
+        self.number = number
+        self.in_hand: deque[list[_Placed]] = deque()
+        command = [sys.executable, "-m", "scripts.bulk_import.worker"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._answers = answers
+        self._write(
+            {
+                "url": job.url,
+                "organization_id": job.caller.organization_id,
+                "actor": job.caller.actor,
+                "request_prefix": job.caller.request_id,
+                "dry_run": job.dry_run,
+            }
+        )
+        Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a list is waiting or in hand."""
+        return bool(self.in_hand)
+
+    def send(self, rows: list[_Placed]) -> None:
+        """Give the worker a list."""
+        self.in_hand.append(rows)
+        self._write([[each.row.line, orjson.Fragment(each.row.body)] for each in rows])
+
+    def dismiss(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+
+    def _write(self, what: Any) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(orjson.dumps(what) + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise ImportStopped(cause="a worker has ended") from None
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._answers.put((self, orjson.loads(line)))
+        self._answers.put((self, {"unavailable": "a worker has ended"}))

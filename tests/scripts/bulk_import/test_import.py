@@ -1,0 +1,197 @@
+"""A file lands once, in the order of each person, whatever stops it; and says what became of every row."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import date, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from domain.commands import AddReferenceItem
+from projections.rebuild import rebuild
+from tests.projections.histories import an_organization, opened
+from tests.scripts.waiting import until
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def organization(database_url: str) -> str:
+    with opened(database_url) as ledger:
+        caller = an_organization(ledger)
+        ledger.administer(AddReferenceItem(kind="external-id-type", item_id=TYPE, name="MRN2", details={}), caller)
+    return caller.organization_id
+
+
+TYPE = "0190a0c4-5d5f-7d52-a3cf-000000000001"
+
+
+def command(file: Path | str, organization: str, *more: str) -> list[str]:
+    return [sys.executable, "-m", "scripts.ledger", "import", str(file), "--organization", organization, *more]
+
+
+def environment(url: str) -> dict[str, str]:
+    return {**os.environ, "LEDGER_DATABASE_URL": url}
+
+
+def imported(url: str, file: Path | str, organization: str, *more: str, given: bytes | None = None) -> dict[str, Any]:
+    done = subprocess.run(
+        command(file, organization, *more, "--json"),
+        cwd=ROOT,
+        env=environment(url),
+        input=given,
+        capture_output=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode in (0, 1), done.stderr.decode()
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (1 if told["rejected"] else 0)
+    return told
+
+
+def people(count: int, rounds: int) -> list[dict[str, Any]]:
+    """Return each person several times, moving house each time, all mixed up."""
+    return [
+        {
+            "external_id": {"type_id": TYPE, "value": f"MRN-{number}"},
+            "first_name": _word(number),
+            "last_name": _word(number + 1_000_000),
+            "date_of_birth": str(date(1920, 1, 1) + timedelta(days=number * 17)),
+            "phone_number": f"212{3000000 + number * 7}",
+            "address": f"{turn} Oak Street",
+        }
+        for turn in range(rounds)
+        for number in (range(count) if turn % 2 else reversed(range(count)))
+    ]
+
+
+def _word(number: int) -> str:
+    return "".join(chr(97 + int(digit, 16)) for digit in sha256(str(number).encode()).hexdigest()[:12])
+
+
+def written(path: Path, records: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
+    return path
+
+
+def addresses(url: str) -> list[tuple[str]]:
+    with psycopg.connect(url) as owner:
+        return owner.execute("SELECT DISTINCT fold -> 'facts' ->> 'address' FROM patients").fetchall()
+
+
+def one(url: str, query: str) -> Any:
+    with psycopg.connect(url) as owner:
+        row = owner.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_every_person_ends_up_as_the_last_row_says(database_url, organization, tmp_path):
+    file = written(tmp_path / "people.ndjson", people(70, 6))
+    told = imported(database_url, file, organization, "--workers", "3")
+    assert (told["rows"], told["created"], told["matched"]) == (420, 70, {"external_id": 350})
+    assert addresses(database_url) == [("5 Oak Street",)]
+    assert one(database_url, "SELECT count(DISTINCT source) FROM ledger_events WHERE source = 'bulk_import'") == 1
+    assert rebuild(database_url, ["patients", "match_index"], check=True).equal
+
+
+def test_the_same_file_again_does_nothing(database_url, organization, tmp_path):
+    file = written(tmp_path / "people.ndjson", people(20, 1))
+    imported(database_url, file, organization)
+    before = one(database_url, "SELECT position FROM ledger_head")
+    assert imported(database_url, file, organization)["rows"] == 0
+    again = imported(database_url, file, organization, "--again")
+    assert (again["rows"], again["unchanged"]) == (20, 20)
+    assert one(database_url, "SELECT position FROM ledger_head") == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_import_that_was_stopped_goes_on_where_it_was(database_url, organization, tmp_path, how):
+    records = [*people(900, 1), {"first_name": "Too Little"}]
+    file = written(tmp_path / "people.ndjson", [{"comments": "nobody"}, *records])
+    with subprocess.Popen(command(file, organization), cwd=ROOT, env=environment(database_url)) as process:
+        until(lambda: one(database_url, "SELECT coalesce(max(line), 0) FROM imports") > 0, seconds=60)
+        process.send_signal(how)
+    noted = one(database_url, "SELECT line FROM imports")
+    assert 0 < noted < 902
+    told = imported(database_url, file, organization)
+    assert told["resumed_after_line"] == noted
+    assert told["rows"] == 902 - noted
+    assert one(database_url, "SELECT count(*) FROM patients") == 900
+    rejected = [json.loads(line) for line in (tmp_path / "people.ndjson.rejects.ndjson").read_text().splitlines()]
+    assert [each["line"] for each in rejected] == [1, 902]
+    assert one(database_url, "SELECT count(*) FROM ledger_events WHERE topic = 'PatientMatched'") == 0
+
+
+def test_rejected_rows_are_written_down_with_the_rule(database_url, organization, tmp_path):
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "first_name,last_name,date_of_birth,phone_number\n"
+        "Ann,Lee,1980-03-01,2125550142\n"
+        "Bob,,,\n"
+        "Cy,Lee\n"
+        "Di,Lee,31/31/1980,2125550143\n"
+    )
+    told = imported(database_url, file, organization)
+    assert (told["created"], told["rejected"]) == (2, {"too-little-to-identify": 1, "wrong-number-of-cells": 1})
+    assert told["dropped"] == {"date_of_birth": 1}
+    rejects = Path(told["rejects"])
+    assert rejects.stat().st_mode & 0o077 == 0
+    rows = {each["line"]: each for each in map(json.loads, rejects.read_text().splitlines())}
+    assert {line: each["problem"] for line, each in rows.items()} == {
+        3: "too-little-to-identify",
+        4: "wrong-number-of-cells",
+    }
+    assert rows[3]["row"]["first_name"] == "Bob"
+
+
+def test_a_dry_run_counts_and_writes_nothing(database_url, organization, tmp_path):
+    imported(database_url, written(tmp_path / "old.ndjson", people(10, 1)), organization)
+    before = one(database_url, "SELECT position FROM ledger_head")
+    changed = [{**each, "email": "nobody at home"} for each in people(15, 1)]
+    told = imported(database_url, written(tmp_path / "new.ndjson", changed), organization, "--dry-run")
+    assert (told["created"], told["matched"], told["dry_run"]) == (5, {"external_id": 10}, True)
+    assert told["dropped"] == {"email": 15}
+    assert one(database_url, "SELECT position FROM ledger_head") == before
+    assert one(database_url, "SELECT count(*) FROM imports") == 1
+
+
+def test_standard_input_is_a_file_too(database_url, organization, tmp_path):
+    given = "\n".join(json.dumps(each) for each in people(5, 1)).encode()
+    more = ("--format", "ndjson", "--rejects", str(tmp_path / "rejects"))
+    assert imported(database_url, "-", organization, *more, given=given)["created"] == 5
+
+
+def test_every_row_is_a_request_of_its_own(database_url, organization, tmp_path):
+    imported(database_url, written(tmp_path / "people.ndjson", people(3, 1)), organization)
+    with psycopg.connect(database_url) as owner:
+        requests = owner.execute(
+            "SELECT DISTINCT request_id FROM ledger_events WHERE source = 'bulk_import' ORDER BY 1"
+        ).fetchall()
+    assert [each[0].rpartition(".")[2] for each in requests] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("file", "more"),
+    [("no-such-file.csv", ()), ("-", ()), ("people.csv", ("--organization", "0190a0c4-5d5f-7d52-a3cf-0000000000ff"))],
+)
+def test_what_cannot_be_imported_is_a_matter_of_usage(database_url, organization, tmp_path, file, more):
+    (tmp_path / "people.csv").write_text("first_name\nAnn\n")
+    path = file if file == "-" else str(tmp_path / file)
+    done = subprocess.run(
+        command(path, organization, *more),
+        cwd=ROOT,
+        env=environment(database_url),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr.decode()

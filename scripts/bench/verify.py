@@ -17,7 +17,7 @@ from projections.verify import verify
 from scripts.bench.histories import fill
 from scripts.embedded import EmbeddedPostgres
 
-_ROWS = SQL("SELECT salt, state, state_hash, leaf_hash, chain_hash FROM ledger_events ORDER BY position")
+_ROWS = SQL("SELECT salt, state, state_hash, leaf_hash, chain_hash FROM ledger_events ORDER BY position").format()
 
 
 def run(*, events: int, rounds: int) -> dict[str, Any]:

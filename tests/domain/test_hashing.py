@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -34,7 +35,7 @@ def arguments(vector: dict) -> dict:
     }
 
 
-def place(vector: dict) -> tuple[int, int]:
+def place(vector: dict[str, Any]) -> tuple[int, int]:
     return vector["entry"]["position"], vector["entry"]["recorded_at_microseconds"]
 
 
@@ -74,6 +75,7 @@ def test_the_chain_of_a_stream_begins_with_zeros():
 @pytest.mark.parametrize("column", sorted(arguments(VECTORS[0])))
 def test_every_column_changes_the_leaf(column):
     known = arguments(VECTORS[0])
+    other: object
     match known[column]:
         case UUID(int=value):
             other = UUID(int=value ^ 1)

@@ -1,6 +1,7 @@
 """What partners look for is found by indexes alone, however the statistics stand."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from tests.conftest import NewDatabase
 ORGANIZATION = "01a2094b-0000-7000-8000-000000000001"
 FIRST = "00000000-0000-0000-0000-000000000000"
 
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], str]] = {
     "by_key": ({"kind": "phone", "key": "+12125550142", "after": FIRST}, "match_keys_pkey"),
     "by_date_of_birth": ({"date_of_birth": "1980-03-01", "after": FIRST}, "patients_by_date_of_birth"),
     "by_full_name": ({"last_name": "lopez", "first_name": "ann", "after": FIRST}, "patients_by_name"),

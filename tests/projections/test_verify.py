@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
@@ -12,13 +14,15 @@ from threading import Thread
 import psycopg
 import pytest
 
-from domain import erasure
+from domain import erasure, hashing
 from domain.errors import UnknownPatient
 from domain.signed_note import SigningKey
 from projections import proven
 from projections.checkpoint_folder import CheckpointFolder
-from projections.follow import AheadOfLedger, Following
+from projections.event_store import stored_entry
+from projections.follow import AheadOfLedger, Following, run
 from projections.sign import Signer
+from projections.statements import statements
 from projections.tracking import FollowerRecorder
 from projections.verify import UnknownCheckpoint, Verdict, verify
 from tests.clinic import Clinic
@@ -48,8 +52,8 @@ class Signed:
             following._next_beat = 0.0
             following.step()
 
-    def verify(self, **options: int) -> Verdict:
-        return verify(self.clinic.url, KEY.verifier, self.folder, **options)
+    def verify(self, since: int = 0) -> Verdict:
+        return verify(self.clinic.url, KEY.verifier, self.folder, since=since)
 
     def tamper(self, *statements: str) -> None:
         """Do as the server's superuser: no trigger fires, no grant is asked for."""
@@ -180,17 +184,13 @@ def test_a_payload_removed_without_an_order_is_found(signed: Signed):
 
 def recompute(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """Recompute every hash from the stored columns, as somebody who has read the documentation would."""
-    from domain import hashing
-    from projections.event_store import stored_entry
-    from projections.statements import statements
-
     log = statements("event_store")["select_log"]
     chains: dict[object, bytes] = {}
     for entry in map(stored_entry, connection.execute(log, {"after": 0, "up_to": 2**62, "limit": 10_000}).fetchall()):
         assert entry.recorded_at is not None
         fresh = hashing.state_hash(entry.salt, entry.state)
-        entry = type(entry)(**{**vars(entry), "state_hash": fresh})
-        leaf = hashing.leaf_hash(entry.leaf_prefix(), entry.position, hashing.microseconds(entry.recorded_at))
+        rewritten = replace(entry, state_hash=fresh)
+        leaf = hashing.leaf_hash(rewritten.leaf_prefix(), entry.position, hashing.microseconds(entry.recorded_at))
         chain = hashing.chain_hash(chains.get(entry.originator_id, hashing.BEFORE_FIRST), leaf)
         chains[entry.originator_id] = chain
         connection.execute(
@@ -277,8 +277,6 @@ def test_a_signer_signs_nothing_over_a_ledger_that_went_back_in_time(signed: Sig
 
 def test_the_signer_follows_a_live_ledger(signed: Signed, until: Callable[[Callable[[], bool]], None]):
     stop = Flag()
-    from projections.follow import run
-
     signed.now += timedelta(seconds=61)
     thread = Thread(target=run, args=(Signer(KEY, signed.folder, lambda: signed.now), signed.clinic.url, stop))
     thread.start()
@@ -294,7 +292,6 @@ def test_the_signer_follows_a_live_ledger(signed: Signed, until: Callable[[Calla
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
     """Return a function that waits for something to become true, for ten seconds at most."""
-    import time
 
     def wait(done: Callable[[], bool]) -> None:
         pause, deadline = Flag(), time.monotonic() + 10

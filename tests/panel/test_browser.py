@@ -1,12 +1,14 @@
 """Does the panel work for people: at a desk, on a phone, with a keyboard, a screen reader, a printer, without scripts?
 
-Real browser, real server. Pictures of every page are left in `test-results/panel`.
+Real browser, real server. Pictures of every page are left in PANEL_PICTURES, or else in `patient-ledger-panel` in the
+folder for temporary files: a folder of its own, because every run of pytest clears `test-results`.
 """
 
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -23,7 +25,7 @@ from tests.panel.story import PASSWORD, Story, tell_long_story
 pytestmark = pytest.mark.timeout(600)  # chromium may have to be installed first
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
-PICTURES = Path("test-results") / "panel"
+PICTURES = Path(os.environ.get("PANEL_PICTURES") or Path(tempfile.gettempdir()) / "patient-ledger-panel")
 DESK = {"width": 1320, "height": 900}
 PHONE = {"width": 390, "height": 844}
 CALM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -355,6 +357,7 @@ def test_paper_shows_the_card_and_the_history_and_no_controls(desk, story):
     expect(page.locator(".entry.kind-created")).to_be_visible()
     for control in (".top", ".filters", ".as-of", ".tabs"):
         expect(page.locator(control)).to_be_hidden()
+    PICTURES.mkdir(parents=True, exist_ok=True)
     page.pdf(path=PICTURES / "history.pdf")
 
 

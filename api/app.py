@@ -13,6 +13,7 @@ from api.keys import Gate, NotAllowed, Principal
 from api.limits import Limits
 from api.pages import PAGES
 from api.panel.routes import add_panel
+from api.proxies import Proxies
 from api.reads import Reads
 from api.retirement import Retirements
 from api.routes import ROUTES
@@ -49,7 +50,8 @@ class Doorkeeper:
 def create_app(ledger: Ledger, settings: Settings) -> App:
     """Return the WSGI application on this ledger."""
     doorkeeper = Doorkeeper(ledger, Limits(settings.requests_per_second))
-    middleware: list[Any] = [Telemetry(ledger), SecurityHeaders(), doorkeeper, Reads(ledger), Etags(), Retirements()]
+    middleware: list[Any] = [Proxies(settings.trusted_proxies), Telemetry(ledger), SecurityHeaders(), doorkeeper]
+    middleware += [Reads(ledger), Etags(), Retirements()]
     app = falcon.App(middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, problems.answer_bug)

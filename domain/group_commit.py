@@ -40,11 +40,13 @@ class GroupCommit(Generic[Item, Result]):
         commit: Callable[[Sequence[Item]], Sequence[Result | Exception]],
         *,
         clock: Callable[[], datetime],
+        give_way: Callable[[], None] = lambda: None,
         limit: int = 32,
         queue_limit: int = 96,
     ) -> None:
         self._commit = commit
         self._clock = clock
+        self._give_way = give_way
         self._limit = limit
         self._queue_limit = queue_limit
         self._round_began: datetime | None = None
@@ -77,7 +79,11 @@ class GroupCommit(Generic[Item, Result]):
         return self._round_began is not None and self._clock() - self._round_began > PATIENCE
 
     def _lead(self) -> None:
-        """Commit what waits, this thread's own ticket among it, then hand the lead to the next one waiting."""
+        """Commit what waits, this thread's own ticket among it, then hand the lead to the next one waiting.
+
+        Threads that are ready to run get to queue first: one turn of the interpreter, no timer.
+        """
+        self._give_way()
         with self._lock:
             count = min(self._limit, len(self._waiting))
             tickets = [self._waiting.popleft() for _ in range(count)]

@@ -118,7 +118,7 @@ class Ledger(Application[UUID]):
 
     new_id: makes stream ids. random_bytes: makes salts. clock: the application's clock, for two-digit years and
     provisional instants only; what is recorded carries the database's. note: is told (step, seconds) of each
-    transaction, and (cause, 1) when a list is tried again.
+    transaction, and (cause, 1) when a list is tried again. give_way: lets other threads run before a list is closed.
     """
 
     name = "ledger"
@@ -133,6 +133,7 @@ class Ledger(Application[UUID]):
         random_bytes: Callable[[int], bytes],
         clock: Callable[[], datetime],
         note: Callable[[str, float], None] = lambda _name, _amount: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__({"CREATE_TABLE": "no", **env})
         self._new_id = new_id
@@ -140,7 +141,7 @@ class Ledger(Application[UUID]):
         self._clock = clock
         self._note = note
         self._organizations: dict[str, Organization] = {}
-        self._group: GroupCommit[Upsert, Receipt] = GroupCommit(self.upsert_many, clock=clock)
+        self._group: GroupCommit[Upsert, Receipt] = GroupCommit(self.upsert_many, clock=clock, give_way=give_way)
 
     def construct_transcoder(self) -> Transcoder:
         """Return the canonical JSON of the stored form."""
@@ -290,9 +291,7 @@ class Ledger(Application[UUID]):
             request=prepared.request,
         )
 
-    def drafts(
-        self, caller: Caller, source: str, stream_id: str, version: int, events: Sequence[Event]
-    ) -> list[Draft]:
+    def drafts(self, caller: Caller, source: str, stream_id: str, version: int, events: Sequence[Event]) -> list[Draft]:
         """Return these events as the next ones of a stream that is at `version`."""
         organization_id, originator_id = UUID(caller.organization_id), UUID(stream_id)
         salts = self._random_bytes(16 * len(events))

@@ -33,7 +33,7 @@ from scripts.verbs.connection import operator, show
 from scripts.verbs.organizations import AsJson
 from scripts.verbs.streams import ledger_of
 
-Patient_ = Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")]
+PatientId = Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")]
 AsOf = Annotated[str | None, typer.Option(help="A version, an instant or a day.")]
 OfField = Annotated[str | None, typer.Option("--field", help="Only what concerns this field, such as phone_number.")]
 
@@ -81,7 +81,7 @@ def _opened(patient: str, what: str) -> Iterator[Chart]:
         yield Chart(stream, organization, entries, lock, Display(ZoneInfo(organization.time_zone)))
 
 
-def history(patient: Patient_, as_of: AsOf = None, field: OfField = None, as_json: AsJson = False) -> None:
+def history(patient: PatientId, as_of: AsOf = None, field: OfField = None, as_json: AsJson = False) -> None:
     """Tell what happened to a patient, oldest first, and what is true then."""
     with _opened(patient, "history") as chart:
         entries = chart.upto(as_of)
@@ -97,7 +97,7 @@ def history(patient: Patient_, as_of: AsOf = None, field: OfField = None, as_jso
 
 
 def replay(
-    patient: Patient_,
+    patient: PatientId,
     after: Annotated[int, typer.Option(min=0, help="Begin after this version.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -123,7 +123,7 @@ def replay(
                 return
 
 
-def diff(patient: Patient_, before: str, after: str, as_json: AsJson = False) -> None:
+def diff(patient: PatientId, before: str, after: str, as_json: AsJson = False) -> None:
     """Show what differs between two moments."""
     with _opened(patient, "diff") as chart:
         one, other = (_state(chart.upto(moment)) for moment in (before, after))

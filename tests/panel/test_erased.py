@@ -1,0 +1,55 @@
+"""What is left to see of a patient that was erased, and of a ledger that was verified?"""
+
+import re
+
+import psycopg
+import pytest
+
+from domain import erasure
+from domain.ledger import Caller
+from tests.panel.conftest import Person
+from tests.panel.story import tell_story
+from tests.panel.test_pages import PAGES, SECRETS, text_of
+
+
+@pytest.fixture(scope="module")
+def after_erasure(panel_ledger, client):
+    """Return an auditor of a clinic whose Ann was erased."""
+    story = tell_story(panel_ledger, clinic_name="Forgetful", logins="-forgetful")
+    erasure.erase(panel_ledger, story.ann, "order #77", Caller(story.clinic, "operator:maria", "erasing"))
+    person = Person(client, story)
+    assert person.sign_in("axel-forgetful").status_code == 303
+    return person
+
+
+def test_the_timeline_shows_that_something_was_there(after_erasure):
+    page = text_of(after_erasure.get(f"/panel/patients/{after_erasure.story.ann}"))
+    assert "Erased by order. What this patient was is gone" in page
+    assert "Content erased by order. This was “phone lock respected”." in page
+    assert "erased by order: order #77." in page
+    assert "Northside Hospital through a file" in page
+
+
+@pytest.mark.parametrize("page", [each for each in PAGES if each != "/states"] + ["/export", "/looks", "/disclosures"])
+def test_no_page_tells_a_value_of_an_erased_patient(after_erasure, page):
+    answer = after_erasure.get(f"/panel/patients/{after_erasure.story.ann}{page}")
+    assert answer.status_code == 200
+    assert [secret for secret in SECRETS if secret in answer.text] == []
+
+
+def test_an_erased_patient_has_no_states_and_is_not_found(after_erasure):
+    story = after_erasure.story
+    assert after_erasure.get(f"/panel/patients/{story.ann}/states").status_code == 404
+    after_erasure.get("/panel")
+    assert "Nobody found" in after_erasure.post("/panel", {"words": "garcia"}).text
+
+
+@pytest.mark.parametrize(("passed", "said"), [(True, r"verified \d+ s ago"), (False, "not verified yet")])
+def test_the_chip_says_when_the_ledger_was_verified(auditor, story, panel_url, passed, said):
+    with psycopg.connect(panel_url) as owner:
+        owner.execute(
+            "INSERT INTO ledger_checks (kind, subject, position, passed, result) VALUES ('verify', 'ledger', 1, %s, '')"
+            " ON CONFLICT (kind, subject) DO UPDATE SET passed = excluded.passed, finished_at = now()",
+            (passed,),
+        )
+    assert re.search(said, text_of(auditor.get(f"/panel/patients/{story.ann}")))

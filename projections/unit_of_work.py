@@ -63,11 +63,14 @@ class UnitOfWork:
         Statements without parameters travel together and still run one after another. Nothing in them needs quoting:
         the ids are canonical UUIDs, the locks numbers. What is looked up afterwards sees what others left behind.
         """
-        statements = [f"SELECT pg_advisory_xact_lock({lock})" for lock in sorted(set(locks))]
+        statements = []
         if not self._open:
             self._open = True
             admitted = ",".join(str(UUID(each)) for each in self._organization_ids)
-            statements[:0] = ["BEGIN", f"SELECT set_config('ledger.organizations', '{admitted}', true)"]
+            statements += ["BEGIN", f"SELECT set_config('ledger.organizations', '{admitted}', true)"]
+        if listed := ",".join(str(lock) for lock in sorted(set(locks))):
+            taken = f"SELECT count(pg_advisory_xact_lock(lock)) FROM unnest('{{{listed}}}'::bigint[]) AS lock"
+            statements.append(taken)  # unnest yields them in their order
         if statements:
             self._connection.execute(";".join(statements).encode(), prepare=False)
 

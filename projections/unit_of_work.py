@@ -69,7 +69,7 @@ class UnitOfWork:
             admitted = ",".join(str(UUID(each)) for each in self._organization_ids)
             statements += ["BEGIN", f"SELECT set_config('ledger.organizations', '{admitted}', true)"]
         if listed := ",".join(str(lock) for lock in sorted(set(locks))):
-            taken = f"SELECT count(pg_advisory_xact_lock(lock)) FROM unnest('{{{listed}}}'::bigint[]) AS lock"
+            taken = f"SELECT count(pg_advisory_xact_lock(lock)) FROM unnest('{{{listed}}}'::bigint[]) AS lock"  # noqa: S608 - numbers
             statements.append(taken)  # unnest yields them in their order
         if statements:
             self._connection.execute(";".join(statements).encode(), prepare=False)

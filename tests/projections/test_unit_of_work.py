@@ -17,8 +17,9 @@ from domain.errors import LedgerUnavailable, OutcomeUnknown, TooLittleToIdentify
 from domain.events import ExternalIdReplaced, PatientCreated, PhoneChanged
 from domain.ledger import Caller, Receipt, Upsert
 from domain.patient import evolve
+from projections import match_index
 from projections.unit_of_work import UnitOfWork
-from tests.clinic import Clinic, asked, check_positions, open_ledger
+from tests.clinic import Clinic, asked, check_positions, check_read_models, open_ledger
 from tests.domain.records import EXTERNAL_ID_TYPE
 from tests.projections.wire import Cut, wire
 
@@ -186,6 +187,17 @@ def test_a_conflict_that_never_ends_is_given_up_and_fails_no_other(clinic: Clini
     results = clinic.send_list(BOB, ANN | numbered("A-1"), BOB | {"city": "Troy"})
     assert [type(each) for each in results] == [Receipt, LedgerUnavailable, Receipt]
     check_positions(clinic.url)
+
+
+def test_a_key_that_stands_in_the_index_already_stops_no_record(clinic: Clinic):
+    """As after an upgrade with other match keys, before the index is rebuilt."""
+    patient = clinic.send(**ANN).patient
+    rows = match_index.rows(patient.changed(facts={**patient.facts, "email": "ann@example.com"}))
+    with psycopg.connect(clinic.url) as owner:
+        owner.execute("DELETE FROM match_keys")
+        owner.cursor().executemany("INSERT INTO match_keys VALUES (%s, %s, %s, %s)", rows)
+    assert clinic.send(**ANN, email="ann@example.com").patient.id == patient.id
+    check_read_models(clinic)
 
 
 def test_a_deadlock_is_tried_again(clinic: Clinic):

@@ -120,4 +120,4 @@ def test_what_was_acknowledged_is_there_once_when_serve_itself_is_killed(folder:
         senders.sent.tell(f"serve, {times} times")
         with served.database() as url:
             check_acknowledged(url, senders.sent)
-            check_ledger(url)
+            check_ledger(url, folder)

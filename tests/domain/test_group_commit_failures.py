@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ class Commits:
         return [self.double(item) for item in items]
 
 
-def together(commits: Commits, count: int, **settings: int) -> list[object]:
+def together(commits: Commits, count: int, **settings: Any) -> list[object]:
     """Submit 0 alone, then 1 … count-1 as they share what comes next; return results and errors in order."""
     group: GroupCommit[int, int] = GroupCommit(commits, clock=lambda: START, **settings)
     results: dict[int, object] = {}

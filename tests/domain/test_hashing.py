@@ -24,7 +24,7 @@ VECTORS = json.loads(GOLDEN.read_text())["vectors"]
 each_vector = pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
 
 
-def arguments(vector: dict[str, Any]) -> dict:
+def arguments(vector: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of `leaf_prefix` that a vector describes."""
     entry = vector["entry"]
     same = ("originator_version", "topic", "schema_version", "request_id", "actor", "source")

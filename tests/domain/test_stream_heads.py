@@ -45,9 +45,7 @@ def test_the_bytes_are_frozen():
 
 
 def test_the_tree_is_that_of_the_rfc_over_all_buckets():
-    rows, tree = committed(
-        {stream_key(ORGANIZATION, UUID(int=n)): head_hash(n, bytes(32)) for n in range(50)}
-    )
+    rows, tree = committed({stream_key(ORGANIZATION, UUID(int=n)): head_hash(n, bytes(32)) for n in range(50)})
     hashes = [bucket_hash(rows.get(bucket, b"")) for bucket in range(BUCKETS)]
     assert tree.root() == rfc6962.root(hashes)
     assert tree.path(12_345) == rfc6962.path(12_345, hashes)

@@ -139,8 +139,8 @@ PATIENT_EXAMPLES = [
     (
         events.FieldDropped(field="payors.0.subscriber.dob", reason="impossible_date", offered="31/02/1980"),
         (
-            "Insurance 1, subscriber, date of birth ignored: Acme sent “31/02/1980”. The calendar has no such day, or the "
-            "day no such time."
+            "Insurance 1, subscriber, date of birth ignored: Acme sent “31/02/1980”. The calendar has no such day, or"
+            " the day no such time."
         ),
     ),
     (events.ExternalIdAssigned(type_id=MRN, value="A-1001"), "MRN assigned: A-1001."),

@@ -34,9 +34,10 @@ def export(url: str, key: VerifierKey, organization_id: str, stream_id: str) -> 
         size, note = notes[-1]
         bounds = {"after": 0, "up_to": 2**62, "limit": 2**62}
         rows = cursor.execute(_STORE["select_stream"], {"organization": organization_id, "stream": stream_id, **bounds})
-        entries = [entry for entry in map(stored_entry, rows.fetchall()) if entry.position <= size]
-        if not entries:
-            raise NotYetSigned
+        stream = [stored_entry(row) for row in rows.fetchall()]
+        entries = [entry for entry in stream if entry.position <= size]
+        if not entries or any(entry.topic == "PatientErased" for entry in stream[len(entries) :]):
+            raise NotYetSigned  # payloads that are gone and the event that says so belong in one document
         source = stored_nodes(cursor)
         inclusion = inclusion_proofs([entry.position - 1 for entry in entries], size, source)
         earlier = []

@@ -265,6 +265,20 @@ def test_an_export_is_checked_by_the_offline_verifier_also_while_the_ledger_goes
     assert len(document["events"]) == patient.version
 
 
+def test_an_erased_patient_is_exported_once_the_erasure_is_signed(signed: Signed, tmp_path: Path):
+    clinic = signed.clinic
+    patient = clinic.send(**{**ANN, "last_name": "Lee1", "phone_number": "+12125550101"}).patient
+    erasure.erase(clinic.ledger, patient.id, "#77", clinic.caller)
+    with pytest.raises(proven.NotYetSigned):
+        proven.export(clinic.url, KEY.verifier, clinic.id, patient.id)
+    signed.sign()
+    file = tmp_path / "export.json"
+    file.write_text(json.dumps(proven.export(clinic.url, KEY.verifier, clinic.id, patient.id)))
+    checked = subprocess.run([sys.executable, VERIFIER, file], check=False, capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"F  PROVEN: {patient.version} payloads are erased" in checked.stdout
+
+
 def test_a_signer_signs_nothing_over_a_ledger_that_went_back_in_time(signed: Signed):
     head = signed.verify().position
     signed.tamper(

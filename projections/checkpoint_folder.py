@@ -22,6 +22,7 @@ class CheckpointFolder:
     def __init__(self, folder: Path) -> None:
         """Use the folder, which is made when the first checkpoint is kept."""
         self._folder = folder
+        self._largest: int | None = None
 
     def keep(self, size: int, note: str) -> None:
         """Write the note, once and for all; nothing happens when it is there already.
@@ -42,6 +43,8 @@ class CheckpointFolder:
         finally:
             draft.unlink()
         self._sync()
+        if self._largest is not None:
+            self._largest = max(self._largest, size)
 
     def read(self, size: int) -> str:
         """Return the note of that size. FileNotFoundError."""
@@ -50,6 +53,16 @@ class CheckpointFolder:
     def sizes(self) -> list[int]:
         """Return the sizes of all checkpoints that were kept, smallest first."""
         return sorted(int(path.stem) for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdecimal())
+
+    def largest(self) -> int | None:
+        """Return the size of the largest checkpoint; None when there is none.
+
+        The folder is listed once: it holds half a million files after a year, and its writer asks every second.
+        What others keep there later goes unseen until a new `CheckpointFolder` looks.
+        """
+        if self._largest is None:
+            self._largest = max(self.sizes(), default=None)
+        return self._largest
 
     def _path(self, size: int) -> Path:
         return self._folder / f"{size:020}{_SUFFIX}"

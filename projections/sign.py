@@ -106,13 +106,13 @@ class Signer(Follower):
     def _last_signed(self, cursor: Cursor[Any]) -> Checkpoint | None:
         """Return the largest checkpoint, wherever it was kept."""
         last = cursor.execute(_SQL["last_checkpoint"]).fetchone()
-        sizes = self._folder.sizes()
-        notes = ([last[1]] if last is not None else []) + ([self._folder.read(sizes[-1])] if sizes else [])
+        largest = self._folder.largest()
+        notes = ([last[1]] if last is not None else []) + ([] if largest is None else [self._folder.read(largest)])
         signed = (open_checkpoint(note, self._key.verifier) for note in notes)
         return max(signed, key=lambda checkpoint: checkpoint.size, default=None)
 
     def _copy(self, cursor: Cursor[Any]) -> None:
         """Copy the last checkpoint to the folder: only here, in a later transaction, is it known to be stored."""
         last = cursor.execute(_SQL["last_checkpoint"]).fetchone()
-        if last is not None and last[0] not in self._folder.sizes()[-1:]:
+        if last is not None and last[0] != self._folder.largest():
             self._folder.keep(last[0], last[1])

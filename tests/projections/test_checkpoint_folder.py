@@ -46,3 +46,14 @@ def test_other_files_are_no_checkpoints(tmp_path):
 def test_a_checkpoint_that_was_not_kept_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         CheckpointFolder(tmp_path).read(9)
+
+
+def test_the_largest_is_known_without_listing_again(tmp_path, monkeypatch):
+    folder = CheckpointFolder(tmp_path)
+    assert folder.largest() is None
+    folder.keep(9, "note\n")
+    assert folder.largest() == 9
+    folder.keep(20, "note\n")
+    folder.keep(10, "note\n")
+    monkeypatch.delattr(CheckpointFolder, "sizes")
+    assert folder.largest() == 20

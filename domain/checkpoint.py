@@ -64,9 +64,7 @@ class Checkpoint:
             raise MalformedNote(reason="signed-at is not an instant") from error
 
 
-def ledger_checkpoint(
-    origin: str, size: int, root: bytes, stream_heads: bytes, signed_at: datetime
-) -> Checkpoint:
+def ledger_checkpoint(origin: str, size: int, root: bytes, stream_heads: bytes, signed_at: datetime) -> Checkpoint:
     """Return the checkpoint that this ledger signs; signed_at with a time zone, cut to whole seconds."""
     return Checkpoint(
         origin,

@@ -52,9 +52,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     return last == 0 and reached == root
 
 
-def verify_consistency(
-    first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]
-) -> bool:
+def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> bool:
     """Return whether the proof shows that the second tree begins with the leaves of the first."""
     if not 0 <= first <= second or not _hashes(first_root, second_root, *proof):
         return False

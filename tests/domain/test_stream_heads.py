@@ -114,3 +114,9 @@ def test_rows_of_another_bucket_prove_nothing():
     rows, tree = committed({key: b"1" * 32, other: b"2" * 32})
     assert not verify_head(key, None, rows[2], tree.path(2), tree.root())
     assert not verify_head(key, b"1" * 32, rows[1], tree.path(2), tree.root())
+
+
+def test_a_signed_bucket_with_half_a_row_is_refused():
+    key, half = bytes(32), b"1" * 31
+    tree = HeadsTree({0: bucket_hash(key + half)})
+    assert not verify_head(key, half, key + half, tree.path(0), tree.root())

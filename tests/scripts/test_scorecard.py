@@ -124,6 +124,7 @@ PUBLIC = {
 }
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", PUBLIC)
 def test_the_matching_holds_on_public_data(ledger: Ledger, name: str):
     try:

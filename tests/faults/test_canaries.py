@@ -4,6 +4,7 @@ A value that nobody else has goes into every field, parameter, header and path, 
 that can be logged. Afterwards it is looked for wherever a value could leak to who may not see patients.
 """
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -116,6 +117,8 @@ def send_bodies(client: httpx.Client, served: Served) -> Iterator[httpx.Response
     for body in (usable, UNUSABLE, MISREAD, usable | {"last_name": f"{WORD} other", "phone_number": PHONES[1]}):
         for query in ("", "?dry_run=true"):
             yield client.post(f"/v1/patients/upsert{query}", json=body, headers=key)
+    lines = "\n".join(map(json.dumps, (usable, UNUSABLE, MISREAD)))
+    yield client.post("/v1/patients/upsert-batch", content=f"{lines}\n{WORD}\n{{{WORD}", headers=key)
     yield client.post("/v1/patients/upsert", json=usable, headers=key | {"Idempotency-Key": WORD})
     yield client.post("/v1/patients/upsert", json=usable | {"city": WORD}, headers=key | {"Idempotency-Key": WORD})
     for content in (f'{{"first_name": "{WORD}"', f'["{WORD}"]', f'"{WORD}"', f'{{"a": "{WORD}\\u0000"}}', WORD):

@@ -126,6 +126,9 @@ def test_a_partner_reaches_the_ledger_over_tls(front: Front):
         assert large.headers["Content-Type"] == "application/problem+json"
         nearly = client.post("/v1/patients/upsert", json={"phone_number": "212-555-0142", "comments": "x" * 1_000_000})
         assert nearly.status_code == 200
+        lines = b"".join(b'{"phone_number": "212-555-%04d", "city": "%s"}\n' % (n, b"x" * 5000) for n in range(400))
+        batch = client.post("/v1/patients/upsert-batch", content=lines + WORD.encode())
+        assert len(batch.text.splitlines()) == 401
     log = (front.folder / "patient-ledger.log").read_text()
     assert "POST /v1/patients/upsert 200 " in log
     assert made.headers["X-Request-Id"] in log

@@ -7,12 +7,11 @@ with whoever else shares them, as an upsert would be.
 from dataclasses import dataclass
 
 from domain.candidates import CandidateIndex
-from domain.errors import UnknownPatient
 from domain.evidence import compare
 from domain.known_as import identities_of_patient, keys_of_patient
 from domain.ledger import Ledger
 from domain.matching import RULE_VERSION, Match, classify, match_keys
-from domain.patient import Patient
+from domain.review import Review
 from domain.upsert import rules_of
 
 NO_COMMON_KEY = "no_common_key"
@@ -46,7 +45,8 @@ class Explanation:
 def explain(ledger: Ledger, organization_id: str, record_id: str, patient_id: str) -> Explanation:
     """Match what is known of one patient against all others; tell what became of the other. UnknownPatient."""
     rules = rules_of(ledger.current_organization(organization_id))
-    record, patient = _living(ledger, organization_id, record_id), _living(ledger, organization_id, patient_id)
+    review = Review(ledger)
+    record, patient = (review.survivor(organization_id, each) for each in (record_id, patient_id))
     identity = identities_of_patient(record)[0]
     keys = match_keys(identity)
     with ledger.recorder.unit_of_work([organization_id]) as work:
@@ -64,11 +64,3 @@ def explain(ledger: Ledger, organization_id: str, record_id: str, patient_id: st
     reason = TOO_DIFFERENT if keys & keys_of_patient(patient) else NO_COMMON_KEY
     evidence = compare(identity, identities_of_patient(patient)[0]).told()
     return Explanation(record.id, patient.id, None, reason, evidence, winner_id)
-
-
-def _living(ledger: Ledger, organization_id: str, patient_id: str) -> Patient:
-    with ledger.recorder.unit_of_work([organization_id]) as work:
-        found = work.lock_patients(organization_id, [patient_id])
-    if not found:
-        raise UnknownPatient
-    return found[0] if found[0].merged_into is None else _living(ledger, organization_id, found[0].merged_into)

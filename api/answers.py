@@ -289,6 +289,16 @@ class Upserted(Answer):
     receipt: Receipt
 
 
+class UpsertedLine(Upserted):
+    """Where the record of one line landed; a line that was refused has its problem details in the same place."""
+
+    line: int = Field(description="The line of the body, from 1.")
+    status: int = Field(description="What the same record alone would be answered with; 200 here, else a problem.")
+    replayed: bool = Field(
+        default=False, description="An earlier answer to the same line under the same Idempotency-Key."
+    )
+
+
 class Communicated(Answer):
     """The patient after the communication."""
 

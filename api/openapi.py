@@ -150,7 +150,7 @@ def _operation(
         content: dict[str, Any] = {"schema": schemas[operation.body]}
         if operation.example is not None:
             content["example"] = operation.example
-        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+        described["requestBody"] = {"required": True, "content": {operation.media: content}}
     return described
 
 
@@ -184,7 +184,7 @@ def _responses(operation: Operation, scope: str | None, schemas: dict[Any, Any],
     fine: dict[str, Any] = {
         "description": (getdoc(operation.answer) or "").split("\n")[0],
         "headers": _headers(headers),
-        "content": {"application/json": {"schema": schemas[operation.answer]}},
+        "content": {operation.media: {"schema": schemas[operation.answer]}},
     }
     responses = {"200": fine}
     if operation.has_etag:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
+from falcon import MEDIA_JSON
 from pydantic import BaseModel
 
 from api.settings import Settings
@@ -44,6 +45,8 @@ class Operation:
     refusals: tuple[type[LedgerError], ...] = ()
     has_etag: bool = False
     retirement: Retirement | None = None
+    media: str = MEDIA_JSON
+    """Of the body and of what comes back."""
     unready: type[BaseModel] | None = None
     """What comes with 503, where that is no problem but an answer."""
 

@@ -45,8 +45,8 @@ def caller(req: Request) -> Caller:
     return Caller(principal.organization_id, principal.actor, req.context.request_id)
 
 
-def request_key(req: Request, body: Mapping[str, Any]) -> RequestKey | None:
-    """Return the name that the sender gave this request. BadParameter when it is no key."""
+def request_key(req: Request, body: Mapping[str, Any], line: int | None = None) -> RequestKey | None:
+    """Return the name that the sender gave this request, or this line of it. BadParameter when it is no key."""
     sent = req.get_header("Idempotency-Key")
     if sent is None:
         return None
@@ -54,7 +54,8 @@ def request_key(req: Request, body: Mapping[str, Any]) -> RequestKey | None:
     if found is None:
         raise BadParameter(parameter="Idempotency-Key")
     principal = req.context.principal
-    return idempotency.request_key(principal.organization_id, principal.actor, found["key"], body)
+    key = found["key"] if line is None else f"{found['key']} {line}"  # no key has a blank
+    return idempotency.request_key(principal.organization_id, principal.actor, key, body)
 
 
 def patient_id(text: str) -> str:

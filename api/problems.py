@@ -13,7 +13,7 @@ import orjson
 import structlog
 from falcon import Request, Response
 
-from api import bodies, keys, limits
+from api import bodies, keys, limits, lines
 from domain import errors, idempotency, merge, review
 from domain.dropped import Reason
 from domain.group_commit import TooManyWaiting
@@ -93,6 +93,12 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
         "key-used-before",
         "Idempotency-Key used before",
         "A key names one request for 30 days. Make a new one for each record, and keep it for its retries.",
+    ),
+    lines.Cut: Problem(
+        HTTPStatus.BAD_REQUEST,
+        "cut",
+        "Body cut off",
+        "The connection broke: send the lines again that have no answer. What was placed already stays silent.",
     ),
     errors.BadParameter: Problem(
         HTTPStatus.BAD_REQUEST, "bad-parameter", "Parameter cannot be used", "Correct the parameter in `parameter`."
@@ -197,6 +203,26 @@ def _particulars(error: errors.LedgerError) -> dict[str, Any]:
     return told
 
 
+def in_a_line(error: errors.LedgerError, request_id: str) -> dict[str, Any]:
+    """Return the problem as one line of many, where the answer as a whole is fine."""
+    problem = problem_of(type(error))
+    if problem is None:
+        return details(BUG, BUG_DETAIL, request_id)
+    return details(problem, type(error).__doc__ or "", request_id, **_particulars(error))
+
+
+def details(problem: Problem, detail: str, request_id: str, **particulars: Any) -> dict[str, Any]:
+    """Return the problem details of RFC 9457."""
+    return {
+        "type": f"/problems/{problem.slug}",
+        "title": problem.title,
+        "status": problem.status.value,
+        "detail": detail,
+        "request_id": request_id,
+        **particulars,
+    }
+
+
 def answer_http_error(req: Request, resp: Response, error: falcon.HTTPError, _params: object) -> None:
     """Answer what the framework refuses (no such route, method not allowed, …)."""
     for name, value in dict(error.headers or {}).items():
@@ -205,27 +231,24 @@ def answer_http_error(req: Request, resp: Response, error: falcon.HTTPError, _pa
     _answer(req, resp, problem, problem.status.description)
 
 
-def answer_bug(req: Request, resp: Response, error: Exception, _params: object) -> None:
-    """Answer a wrong program: say nothing of it outside, tell its kind and place in the log, no values."""
+def log_bug(error: Exception, request_id: str) -> None:
+    """Tell kind and place of a wrong program, no values."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = "" if trace is None else f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
-    log.error("bug", error=type(error).__name__, place=place, request_id=req.context.get("request_id"))
+    log.error("bug", error=type(error).__name__, place=place, request_id=request_id)
+
+
+def answer_bug(req: Request, resp: Response, error: Exception, _params: object) -> None:
+    """Answer a wrong program: say nothing of it outside."""
+    log_bug(error, str(req.context.get("request_id", "")))
     _answer(req, resp, BUG, BUG_DETAIL)
 
 
 def _answer(req: Request, resp: Response, problem: Problem, detail: str, **particulars: Any) -> None:
     resp.status = problem.status
     resp.content_type = MEDIA_PROBLEM_JSON
-    body = {
-        "type": f"/problems/{problem.slug}",
-        "title": problem.title,
-        "status": problem.status.value,
-        "detail": detail,
-        "request_id": req.context.get("request_id", ""),
-        **particulars,
-    }
-    resp.data = orjson.dumps(body)
+    resp.data = orjson.dumps(details(problem, detail, str(req.context.get("request_id", "")), **particulars))
     if problem.retry_after is not None:
         resp.set_header("Retry-After", str(problem.retry_after))

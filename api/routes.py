@@ -14,9 +14,11 @@ from api.resources.health import Live, Ready
 from api.resources.history import History
 from api.resources.patients import PatientById
 from api.resources.upsert import UpsertPatient
+from api.resources.upsert_batch import UpsertBatch
 
 ROUTES: Mapping[str, type[Resource]] = {
     "/v1/patients/upsert": UpsertPatient,
+    "/v1/patients/upsert-batch": UpsertBatch,
     "/v1/patients": FindPatients,
     "/v1/patients/{patient_id}": PatientById,
     "/v1/patients/{patient_id}/history": History,

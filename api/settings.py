@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     requests_per_second: int = Field(1000, ge=1, description="Requests a second that a key may send to each worker.")
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest body of a request.")
     trusted_proxies: str = Field("127.0.0.1,::1", description="Addresses whose X-Forwarded-For is believed, by commas.")
+    max_batch_bytes: int = Field(64 << 20, ge=1024, description="Largest body of a batch; each line is as a body.")
     drain_seconds: int = Field(0, ge=0, le=300, description="How long /readyz says 503 before a stop.")
     run_dir: Path | None = Field(None, description="What the workers share while they run; `serve` sets it.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")

@@ -1,0 +1,117 @@
+"""`POST /v1/patients/upsert-batch`: where did each of these records land?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import orjson
+from falcon import Request, Response
+
+from api import metrics, parameters, problems
+from api.answers import UpsertedLine
+from api.bodies import BodyTooLarge, Encoded, parse_object
+from api.lines import Line, Lines
+from api.operations import Operation, Resource
+from api.resources.upsert import answer
+from domain.errors import BadParameter, LedgerError, LedgerUnavailable
+from domain.ledger import Ledger, Receipt, Upsert
+from domain.record import UpsertRecord, read_record
+
+MEDIA = "application/x-ndjson"
+
+LIST = 50
+"""Records of a transaction."""
+
+
+class UpsertBatch(Resource):
+    """A partner sends many records, one JSON object a line; each is answered as if it had come alone.
+
+    The answer has one line for each record, in their order, while the body is still coming in: as `upsert` answers,
+    with `line` and `status`, or problem details with both. A line that is refused does not hold up the others. Blank
+    lines are skipped. Every record is a request of its own: `X-Request-Id` and the number of its line.
+
+    With `Idempotency-Key` the lines have keys of their own: the same batch again gets the same answers.
+    """
+
+    scopes: ClassVar = {"POST": "patients:write"}
+    operations: ClassVar = {
+        "POST": Operation(
+            id="upsertPatients",
+            body=UpsertRecord,
+            example={"first_name": "Ann", "last_name": "Garcia", "phone_number": "(212) 555-0142"},
+            answer=UpsertedLine,
+            media=MEDIA,
+            parameters=(parameters.DRY_RUN, parameters.IDEMPOTENCY_KEY),
+            refusals=(BodyTooLarge, Encoded, BadParameter),
+        )
+    }
+
+    def on_post(self, req: Request, resp: Response) -> None:
+        """Create or update many patients."""
+        dry_run = parameters.flag(req, "dry_run")
+        parameters.request_key(req, {})  # refused as a whole
+        lines = Lines(req, limit=self._settings.max_batch_bytes, longest=self._settings.max_body_bytes)
+        resp.content_type = MEDIA
+        resp.stream = _answers(self._ledger, req, lines, dry_run=dry_run)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One line: what it says, or why it says nothing."""
+
+    number: int
+    request_id: str
+    upsert: Upsert | LedgerError
+
+
+def _answers(ledger: Ledger, req: Request, lines: Lines, *, dry_run: bool) -> Iterator[bytes]:
+    number = 0
+    for gathered in lines.lists(LIST):
+        records = []
+        for line in gathered:
+            number += 1
+            if not isinstance(line, bytes) or line.strip():
+                records.append(_read(req, number, line))
+        placed = iter(_placed(ledger, [each.upsert for each in records if isinstance(each.upsert, Upsert)], dry_run))
+        for record in records:
+            told = _told(record, next(placed) if isinstance(record.upsert, Upsert) else record.upsert)
+            yield orjson.dumps(told) + b"\n"
+
+
+def _read(req: Request, number: int, line: Line) -> _Record:
+    request_id = f"{req.context.request_id}.{number}"
+    if not isinstance(line, bytes):
+        return _Record(number, request_id, line)
+    try:
+        body = parse_object(line)
+        record, received = read_record(body)
+        caller = replace(parameters.caller(req), request_id=request_id)
+        key = parameters.request_key(req, body, number)
+        return _Record(number, request_id, Upsert(record, caller, received, key))
+    except LedgerError as error:
+        return _Record(number, request_id, error)
+
+
+def _placed(ledger: Ledger, upserts: Sequence[Upsert], dry_run: bool) -> Sequence[Receipt | Exception]:
+    """Place a list; where a record breaks the program, each is placed alone, so that it fails by itself."""
+    if not upserts:
+        return []
+    try:
+        return ledger.upsert_many(upserts, dry_run=dry_run)
+    except LedgerUnavailable as error:
+        return [error] * len(upserts)
+    except Exception as error:  # noqa: BLE001 - answered and logged as the bug it is, in its own line
+        if len(upserts) == 1:
+            return [error]
+        return [result for upsert in upserts for result in _placed(ledger, [upsert], dry_run)]
+
+
+def _told(record: _Record, result: Receipt | Exception) -> dict[str, Any]:
+    if isinstance(result, Receipt):
+        metrics.count_receipt(result)
+        replayed = {"replayed": True} if result.replayed else {}
+        return {"line": record.number, "status": 200, **answer(result), **replayed}
+    if isinstance(result, LedgerError):
+        return {"line": record.number, **problems.in_a_line(result, record.request_id)}
+    problems.log_bug(result, record.request_id)
+    return {"line": record.number, **problems.details(problems.BUG, problems.BUG_DETAIL, record.request_id)}

@@ -1,5 +1,6 @@
 """`backup` and `restore`: a dump that was restored on trial, and a ledger that says what it lost."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,10 +9,10 @@ import typer
 
 from api.settings import read_settings
 from scripts.backup.make import NotWhole, back_up
-from scripts.backup.restore import Restored, try_out
+from scripts.backup.restore import Restored, public_key, try_out
 from scripts.backup.restore import restore as restore_into
 from scripts.data_folder import data_folder
-from scripts.signing_key import checkpoint_folder, verifier_key
+from scripts.signing_key import SECRET, checkpoint_folder, verifier_key
 from scripts.verbs.connection import FINDINGS, database_url, fail, show
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the backup.")]
@@ -57,6 +58,10 @@ def restore(
             restored = try_out(url, folder)
         else:
             restored = restore_into(url, folder, verifier_key(directory), checkpoint_folder(directory))
+            if public_key(folder) is not None and not (directory / SECRET).exists():
+                print(
+                    f"Put the ledger's signing key back at {directory / SECRET} before it is served.", file=sys.stderr
+                )
     _tell(restored, as_json)
     if not restored.passed:
         raise typer.Exit(FINDINGS)

@@ -348,6 +348,7 @@ def test_from_one_machine_to_another_at_the_command_line(site: Site, folder: Pat
     back = ledger(elsewhere, "restore", str(folder / "monday"), "--json")
     assert back.returncode == 0, back.stderr
     assert json.loads(back.stdout)["passed"]
+    assert f"signing key back at {elsewhere}/signing-key" in back.stderr
     again = ledger(elsewhere, "restore", str(folder / "monday"))
     assert again.returncode == 2
     assert "There is a ledger in this database already" in again.stderr

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
-from domain.errors import LedgerError, LedgerUnavailable
+from domain.errors import LedgerUnavailable
 
 PATIENCE = timedelta(seconds=2)
 """A transaction takes milliseconds; when one takes so long, the database is stuck."""
@@ -102,14 +102,14 @@ class GroupCommit(Generic[Item, Result]):
     def _results(self, items: Sequence[Item]) -> Sequence[Result | BaseException]:
         """Return what became of each item.
 
-        An error of the ledger is everybody's, such as a database that is away. Any other is a wrong program that met
-        an item it cannot stand: the others are committed one by one, which for items that can be repeated is safe.
+        A ledger that is away is away for everybody. Any other error is a wrong program that met an item it cannot
+        stand: the others are committed one by one, which for items that can be repeated is safe.
         """
         try:
             results = self._commit(items)
             if len(results) != len(items):
                 raise AssertionError("a result for each item")
-        except LedgerError as error:
+        except LedgerUnavailable as error:
             return [error] * len(items)
         except BaseException as error:  # noqa: BLE001 - the thread that waits for it raises it
             if len(items) == 1 or not isinstance(error, Exception):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import LedgerError, LedgerUnavailable, UnknownPatient
+from domain.errors import IllegalCommand, LedgerError, LedgerUnavailable, UnknownPatient
 from domain.group_commit import GroupCommit
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,10 +69,15 @@ def test_a_refused_item_has_its_error_and_fails_no_neighbour():
     assert results == [0, 2, 4, 8, 10]
 
 
-def test_an_item_that_breaks_the_program_fails_no_neighbour():
-    commits = Commits(lambda item: item * 2 if item != 3 else 1 // 0)
+def _illegal(_item: int) -> int:
+    raise IllegalCommand("unheard")
+
+
+@pytest.mark.parametrize(("breaking", "error"), [(lambda _: 1 // 0, ZeroDivisionError), (_illegal, IllegalCommand)])
+def test_an_item_that_breaks_the_program_fails_no_neighbour(breaking: Doubling, error: type[Exception]):
+    commits = Commits(lambda item: item * 2 if item != 3 else breaking(item))
     results = together(commits, 6)
-    assert isinstance(results.pop(3), ZeroDivisionError)
+    assert isinstance(results.pop(3), error)
     assert results == [0, 2, 4, 8, 10]
     assert commits.lists == [[0], [1, 2, 3, 4, 5], [1], [2], [3], [4], [5]]
 

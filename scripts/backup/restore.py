@@ -7,8 +7,8 @@ database, proves that the ledger went back in time.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 from psycopg import errors
@@ -23,6 +23,9 @@ from projections.verify import Verdict
 from scripts.backup import manifest as manifests
 from scripts.backup import programs, whole
 from scripts.backup.manifest import Manifest
+
+LOCK = 0x1ED6E2_0009
+"""Advisory lock key: one trial of a backup at a time."""
 
 
 class LedgerNotEmpty(LedgerError):
@@ -90,17 +93,20 @@ def try_out(url: str, folder: Path) -> Restored:
 
 @contextmanager
 def _scratch(url: str) -> Iterator[str]:
-    name = f"ledger_scratch_{uuid4().hex[:12]}"
+    """Yield a database for one trial; what a killed one left behind is dropped first."""
     with psycopg.connect(url, autocommit=True) as owner:
+        name = f"ledger_scratch_{sha256(owner.info.dbname.encode()).hexdigest()[:12]}"
+        drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name))
+        owner.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         try:
+            owner.execute(drop)
             owner.execute(SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(Identifier(name)))
         except errors.InsufficientPrivilege:
             raise NoScratchDatabase from None
-    try:
-        yield make_conninfo(url, dbname=name)
-    finally:
-        with psycopg.connect(url, autocommit=True) as owner:
-            owner.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+        try:
+            yield make_conninfo(url, dbname=name)
+        finally:
+            owner.execute(drop)
 
 
 def _is_migrated(owner: psycopg.Connection) -> bool:

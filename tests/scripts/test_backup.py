@@ -236,6 +236,21 @@ def test_half_a_backup_is_begun_anew_and_a_whole_one_never_overwritten(site: Sit
         site.back_up()
 
 
+def test_what_a_killed_trial_left_on_the_server_is_cleared_away_by_the_next(site: Site):
+    def scratch() -> set[str]:
+        query = "SELECT datname FROM pg_database WHERE datname LIKE 'ledger_scratch_%%'"
+        return {name for (name,) in asked(site.clinic.url, query)}
+
+    before, began = scratch(), set[str]()
+    command = [sys.executable, "-m", "scripts.ledger", "backup", str(site.folder / "killed")]
+    with subprocess.Popen(command, env={**os.environ, "LEDGER_DATABASE_URL": site.clinic.url}) as backing_up:
+        until(lambda: began or began.update(scratch() - before), 60)
+        backing_up.kill()
+    site.back_up()
+    assert not (site.folder / "killed").exists()
+    assert not began & scratch()
+
+
 def _flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

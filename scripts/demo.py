@@ -16,7 +16,7 @@ from domain.errors import UnknownOrganization
 from domain.ledger import Caller, Ledger
 from domain.organization import KINDS, Organization
 
-LOCK = 0x1ED6E2_0002
+LOCK = 0x1ED6E2_0008
 """Advisory lock key: one program at a time makes the organization."""
 
 ITEMS: dict[str, list[tuple[str, dict[str, Any]]]] = {

@@ -241,13 +241,15 @@ def test_what_a_killed_trial_left_on_the_server_is_cleared_away_by_the_next(site
         query = "SELECT datname FROM pg_database WHERE datname LIKE 'ledger_scratch_%%'"
         return {name for (name,) in asked(site.clinic.url, query)}
 
-    before, began = scratch(), set[str]()
+    before = scratch()
     command = [sys.executable, "-m", "scripts.ledger", "backup", str(site.folder / "killed")]
     with subprocess.Popen(command, env={**os.environ, "LEDGER_DATABASE_URL": site.clinic.url}) as backing_up:
-        until(lambda: began or began.update(scratch() - before), 60)
+        until(lambda: scratch() - before, 60)
+        began = scratch() - before
         backing_up.kill()
     site.back_up()
     assert not (site.folder / "killed").exists()
+    assert began
     assert not began & scratch()
 
 

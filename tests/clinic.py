@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from os import urandom
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -104,6 +105,21 @@ def asked(url: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
     """Return the rows of a query, asked by the owner of the database."""
     with psycopg.connect(url) as connection:
         return connection.execute(query.encode(), values).fetchall()
+
+
+WAITING = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'patient-ledger' AND wait_event_type = 'Lock'
+"""
+"""The ledger's transactions that wait for a lock."""
+
+
+def wait_until(url: str, query: str, *values: Any) -> None:
+    """Ask until the answer is not empty."""
+    end = monotonic() + 30
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not connection.execute(query.encode(), values).fetchall():
+            assert monotonic() < end, "it never came to that"
 
 
 def check_positions(url: str) -> int:

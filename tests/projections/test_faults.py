@@ -20,7 +20,7 @@ from domain.errors import LedgerUnavailable
 from domain.ledger import ATTEMPTS
 from projections.migrations import migrate
 from scripts.embedded import EmbeddedPostgres
-from tests.clinic import Clinic, asked, check_positions, check_read_models, open_ledger
+from tests.clinic import WAITING, Clinic, asked, check_positions, check_read_models, open_ledger, wait_until
 from tests.projections.writer import body
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01"}
@@ -132,22 +132,12 @@ def read_until(process: subprocess.Popen[str], line: str) -> None:
     raise AssertionError("the writer ended")
 
 
-def gone(url: str) -> None:
-    """Wait until no transaction of the ledger is open any more."""
-    end = monotonic() + 30
-    busy = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'patient-ledger'"
-    with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(f"{busy} AND xact_start IS NOT NULL".encode()).fetchall():
-            assert monotonic() < end
-
-
-def waits(url: str) -> None:
-    """Wait until a transaction of the ledger waits for a lock."""
-    end = monotonic() + 30
-    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    with psycopg.connect(url, autocommit=True) as connection:
-        while not connection.execute(waiting.encode()).fetchall():
-            assert monotonic() < end
+IDLE = """
+    SELECT WHERE NOT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'patient-ledger' AND xact_start IS NOT NULL)
+"""
+"""No transaction of the ledger is open any more."""
 
 
 def test_an_application_killed_before_commit_leaves_nothing_and_no_position_is_lost(clinic: Clinic):
@@ -155,10 +145,10 @@ def test_an_application_killed_before_commit_leaves_nothing_and_no_position_is_l
         read_until(process, "done 0")
         with psycopg.connect(clinic.url) as other:
             other.execute("UPDATE ledger_head SET position = position")
-            waits(clinic.url)
+            wait_until(clinic.url, WAITING)
             process.kill()
             process.wait(30)
-        gone(clinic.url)
+        wait_until(clinic.url, IDLE)
         assert process.stdout is not None
         acknowledged = 1 + sum(line.startswith("done") for line in process.stdout)
     head = check_positions(clinic.url)
@@ -177,7 +167,7 @@ def test_applications_killed_in_the_middle_of_it_keep_what_they_acknowledged(cli
             process.send_signal(signal.SIGKILL)
             assert process.stdout is not None
             said = [line.split() for line in process.stdout]
-        gone(clinic.url)
+        wait_until(clinic.url, IDLE)
         acknowledged = max([series * 3 + 2, *(int(number) for word, number in said if word == "done")])
         for number in range(acknowledged + 1):
             assert not clinic.send(**body(str(series), number)).created

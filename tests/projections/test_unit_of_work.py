@@ -1,11 +1,8 @@
 """Is a list of records one transaction, whatever happens to it?"""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from time import monotonic
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,15 +10,13 @@ import psycopg
 import pytest
 
 from domain.entry import Envelope, canonical
-from domain.errors import LedgerUnavailable, OutcomeUnknown, TooLittleToIdentify, UnknownOrganization, WriteConflict
+from domain.errors import LedgerUnavailable, TooLittleToIdentify, UnknownOrganization, WriteConflict
 from domain.events import ExternalIdReplaced, PatientCreated, PhoneChanged
 from domain.ledger import Caller, Receipt, Upsert
 from domain.patient import evolve
 from projections import match_index
-from projections.unit_of_work import UnitOfWork
-from tests.clinic import Clinic, asked, check_positions, check_read_models, open_ledger
+from tests.clinic import WAITING, Clinic, asked, check_positions, check_read_models, wait_until
 from tests.domain.records import EXTERNAL_ID_TYPE
-from tests.projections.wire import Cut, wire
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01"}
 BOB = {"first_name": "Robert", "last_name": "Stone", "date_of_birth": "1971-12-24"}
@@ -128,20 +123,6 @@ def _meanwhile(work: Callable[[], Sent]) -> Iterator["Future[Sent]"]:
         yield pool.submit(work)
 
 
-def _wait_until(url: str, query: str, *values: object) -> None:
-    """Ask until the answer is not empty."""
-    end = monotonic() + 20
-    with psycopg.connect(url, autocommit=True) as connection:
-        while not connection.execute(query.encode(), values).fetchall():
-            assert monotonic() < end, "it never came to that"
-
-
-WAITING = """
-    SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'patient-ledger' AND wait_event_type = 'Lock'
-"""
-
-
 def _other_holds(clinic: Clinic, other: psycopg.Connection, value: str) -> str:
     """Have another transaction give an external id to another patient, without the locks that the ledger takes."""
     stream = "0190f7a0-0000-7000-8000-0000000000ff"
@@ -168,7 +149,7 @@ def test_an_external_id_that_another_transaction_was_first_to_assign_is_found_on
     with psycopg.connect(clinic.url) as other:
         holder = _other_holds(clinic, other, "A-1")
         with _meanwhile(lambda: clinic.send_list(BOB, ANN | numbered("A-1"))) as sent:
-            _wait_until(clinic.url, WAITING)
+            wait_until(clinic.url, WAITING)
             other.commit()
             bob, ann = sent.result(30)
     assert isinstance(bob, Receipt)
@@ -209,7 +190,7 @@ def test_a_deadlock_is_tried_again(clinic: Clinic):
         other.execute("SET deadlock_timeout = '60s'")  # so that the ledger is the victim
         other.execute(lock, (second,))
         with _meanwhile(lambda: clinic.send_list(ANN | {"city": "Troy"}, BOB | {"city": "Troy"})) as sent:
-            _wait_until(clinic.url, WAITING)
+            wait_until(clinic.url, WAITING)
             other.execute(lock, (first,))  # returns once the ledger has let go
             other.commit()
             results = sent.result(30)
@@ -231,100 +212,6 @@ def test_lists_in_opposite_orders_never_wait_for_each_other(clinic: Clinic):
             assert types == [Receipt] * len(people)
     assert asked(clinic.url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
     check_positions(clinic.url)
-
-
-# ---- the database is away
-
-
-def test_a_lock_that_is_not_had_in_time_is_told_and_nothing_is_stored(clinic: Clinic):
-    with open_ledger(clinic.url, POSTGRES_LOCK_TIMEOUT="1") as hasty, psycopg.connect(clinic.url) as other:
-        impatient = Clinic(clinic.url, hasty, clinic.id)
-        other.execute("UPDATE ledger_head SET position = position")
-        with pytest.raises(LedgerUnavailable) as refused:
-            impatient.send(**ANN)
-        assert refused.value.details == {"cause": "LockNotAvailable"}
-        other.rollback()
-        assert impatient.send(**ANN).created
-    check_positions(clinic.url)
-
-
-def test_a_connection_lost_before_commit_stored_nothing(clinic: Clinic):
-    with psycopg.connect(clinic.url) as other:
-        other.execute("UPDATE ledger_head SET position = position")
-        with _meanwhile(lambda: clinic.send(**ANN)) as sent:
-            _wait_until(clinic.url, WAITING)
-            asked(clinic.url, f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting")
-            with pytest.raises(LedgerUnavailable) as lost:
-                sent.result(30)
-    assert not isinstance(lost.value, OutcomeUnknown)
-    assert clinic.send(**ANN).created
-    check_positions(clinic.url)
-
-
-@pytest.mark.parametrize(("cut", "stored"), [(Cut.BEFORE, False), (Cut.AFTER, True)])
-def test_a_connection_lost_at_commit_leaves_the_outcome_unknown(clinic: Clinic, cut: Cut, stored: bool):
-    """Either way the client cannot know; either way the same record again is applied once."""
-    with (
-        tempfile.TemporaryDirectory(prefix="wire-") as folder,
-        wire(Path(folder), clinic.url) as cable,
-        open_ledger(cable.url) as remote,
-    ):
-        far = Clinic(clinic.url, remote, clinic.id)
-        remote.organization(clinic.id)
-        before = check_positions(clinic.url)
-        cable.cut = cut
-        with pytest.raises(OutcomeUnknown):
-            far.send(**ANN)
-        assert cable.cut is Cut.NEVER
-        assert check_positions(clinic.url) == before + stored
-        again = far.send(**ANN)
-    assert again.created is not stored
-    assert check_positions(clinic.url) == before + 1
-
-
-def test_a_worker_that_sleeps_with_the_head_row_in_its_hands_loses_it(clinic: Clinic):
-    """Between two trips the server is idle in transaction, so that its timeout ends a client which never comes back."""
-    before = check_positions(clinic.url)
-
-    def sleep() -> None:
-        with clinic.ledger.recorder.unit_of_work([clinic.id]) as work:
-            assert isinstance(work, UnitOfWork)
-            work.look_up([], known={}, limit=0)
-            assert work._connection.execute("SHOW idle_in_transaction_session_timeout").fetchall() == [("10s",)]
-            work._connection.execute("SET idle_in_transaction_session_timeout = 20")
-            work._connection.execute("SELECT position FROM ledger_head FOR UPDATE")
-            pid = work._connection.info.backend_pid
-            _wait_until(clinic.url, "SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", pid)
-            work.lock_patients(clinic.id, [])
-
-    with pytest.raises(LedgerUnavailable):
-        sleep()
-    assert clinic.send(**ANN).created
-    assert check_positions(clinic.url) == before + 1
-
-
-def test_a_database_that_only_reads_is_away(clinic: Clinic):
-    name = psycopg.conninfo.conninfo_to_dict(clinic.url)["dbname"]
-    with psycopg.connect(clinic.url, autocommit=True) as owner, open_ledger(clinic.url) as later:
-        owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-        with pytest.raises(LedgerUnavailable):
-            Clinic(clinic.url, later, clinic.id).send(**ANN)
-
-
-def test_a_pool_that_has_no_connection_left_says_so_in_time(clinic: Clinic):
-    settings = {"POSTGRES_POOL_SIZE": "1", "POSTGRES_MAX_OVERFLOW": "0", "POSTGRES_CONNECT_TIMEOUT": "1"}
-    with open_ledger(clinic.url, **settings) as narrow:
-        small = Clinic(clinic.url, narrow, clinic.id)
-        with narrow.recorder.reading(clinic.id), pytest.raises(LedgerUnavailable) as refused:
-            small.send(**ANN)
-        assert refused.value.details == {"cause": "PoolTimeout"}
-        assert small.send(**ANN).created
-
-
-def test_a_server_that_is_not_there_is_away():
-    nowhere = "postgresql://nobody@127.0.0.1:9/none"
-    with open_ledger(nowhere, POSTGRES_CONNECT_TIMEOUT="1") as lost, pytest.raises(LedgerUnavailable):
-        lost.organization("00000000-0000-4000-8000-000000000000")
 
 
 def test_what_is_stored_after_a_conflict_has_no_trace_of_it(clinic: Clinic):

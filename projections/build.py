@@ -24,6 +24,9 @@ from projections.streams import Folded, Tally, fold_streams
 
 _SQL = statements("build")
 
+LOCK = 0x1ED6E2_0002
+"""Advisory lock key: one rebuild at a time."""
+
 PART = 25_000
 """Entries of a part, about."""
 
@@ -51,6 +54,12 @@ def connect(url: str, name: str) -> Connection[Any]:
         prepare=False,
     )
     return connection
+
+
+def one_alone(cursor: Cursor[Any]) -> bool:
+    """Return whether this session is now the one that may build; it is until it ends."""
+    row = cursor.execute(_SQL["one_at_a_time"], {"lock": LOCK}).fetchone()
+    return row is not None and bool(row[0])
 
 
 def parts(cursor: Cursor[Any], position: int, size: int) -> list[Part]:

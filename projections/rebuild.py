@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 from domain.errors import LedgerError, LedgerUnavailable
 from domain.organization import Organization
 from projections import crew, twin_tables
-from projections.build import PART, Part, connect, parts
+from projections.build import PART, Part, connect, one_alone, parts
 from projections.catch_up import BATCH, Poisoned, batches, catch_up, head, keep_live_rows
 from projections.fingerprint import Difference, difference, fingerprint
 from projections.flip import PATIENCE_SECONDS, flip
@@ -28,9 +28,6 @@ from projections.streams import Poison, Tally
 from projections.twin_tables import BUILDING, PREVIOUS
 
 _SQL = statements("build")
-
-LOCK = 0x1ED6E2_0002
-"""Advisory lock key: one rebuild at a time."""
 
 Progress = Callable[[str, int, int], None]
 """(phase, entries done, entries in all)."""
@@ -158,8 +155,7 @@ def _ordered(names: Sequence[str]) -> list[str]:
 def _alone(url: str) -> Iterator[Connection[Any]]:
     """Yield the connection of the one rebuild that may run, with what an earlier one left cleared away."""
     with connect(url, "coordinator") as connection:
-        row = connection.execute(_SQL["one_at_a_time"], {"lock": LOCK}).fetchone()
-        if row is None or not row[0]:
+        if not one_alone(connection.cursor()):
             raise RebuildRunning
         twin_tables.drop_all(connection.cursor(), BUILDING)
         yield connection

@@ -9,6 +9,7 @@ from domain.errors import LedgerError, LedgerUnavailable
 from scripts.verbs import connection, organizations
 from scripts.verbs.backup import backup, restore
 from scripts.verbs.bench import bench
+from scripts.verbs.doctor import doctor
 from scripts.verbs.follow import follow
 from scripts.verbs.history import diff, history, replay
 from scripts.verbs.import_ import import_file
@@ -41,6 +42,7 @@ for verb in (
     rebuild,
     scorecard,
     status,
+    doctor,
     backup,
     restore,
 ):

@@ -18,10 +18,11 @@ from domain.ledger import Caller
 from domain.patient import Patient
 from projections import parking, twin_tables
 from projections import patients as read_model
+from projections.build import LOCK
 from projections.flip import FlipBlocked
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS
-from projections.rebuild import LOCK, NothingToRollBack, RebuildRunning, Report, drop_previous, rebuild, rollback
+from projections.rebuild import NothingToRollBack, RebuildRunning, Report, drop_previous, rebuild, rollback
 from projections.unit_of_work import UnitOfWork
 from tests.projections.histories import an_organization, live, opened
 

@@ -26,7 +26,9 @@ class Measured:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-class _Client:
+class Client:
+    """One keep-alive connection, one request at a time."""
+
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -34,6 +36,7 @@ class _Client:
         self.received = b""
 
     def send(self, request: bytes) -> None:
+        """Send a request whose answer has yet to be taken."""
         self.received = b""
         self.sent_at = time.perf_counter()
         self.socket.sendall(request)
@@ -63,7 +66,7 @@ def drive(port: int, requests: Sequence[bytes], clients: int) -> Measured:
     waiting = iter(requests)
     with selectors.DefaultSelector() as selector:
         for _ in range(clients):
-            client = _Client(port)
+            client = Client(port)
             selector.register(client.socket, selectors.EVENT_READ, client)
         started = time.perf_counter()
         busy = 0

@@ -52,3 +52,29 @@ def match(
 
     sizes = [size for size in measurement.SIZES if size < patients] + [patients]
     show(measurement.run(sizes=sizes, requests=requests, rounds=rounds), as_json)
+
+
+@bench.command("rebuild")
+def rebuild(
+    events: Annotated[int, typer.Option(min=10_000, help="Events in the ledger.")] = 500_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, alternating with the limit.")] = 3,
+    upserts_per_s: Annotated[int, typer.Option(min=1, help="Upserts a second meanwhile.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild of the patients and the match index, beside COPY of the same rows; and upserts meanwhile."""
+    from scripts.bench import rebuild as measurement
+
+    show(measurement.run(events=events, rounds=rounds, upserts_per_s=upserts_per_s), as_json)
+
+
+@bench.command("import")
+def import_file(
+    rows: Annotated[int, typer.Option(min=1000, help="Records of a file.")] = 20_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Files, each into an organization of its own.")] = 3,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Processes that place records.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Import of a file of records, beside COPY of the rows that it leaves."""
+    from scripts.bench import import_ as measurement
+
+    show(measurement.run(rows=rows, rounds=rounds, workers=workers), as_json)

@@ -18,7 +18,7 @@ class Score:
     """The figures of one set; without a pair to find there are no ratios, and B-cubed is of whole sets only.
 
     unflagged: pairs that landed apart and that nobody was asked to look at: of those missed, or of the pairs of
-    different people that were to be told apart.
+    different people that were to be told apart. Of a refused record the sender was told.
     """
 
     records: int

@@ -47,9 +47,10 @@ def test_a_missed_pair_that_a_person_was_shown_is_flagged():
     assert (told.missed, told.unflagged) == (3, 2)
 
 
-def test_a_refused_record_is_missed_and_nobody_was_asked():
+def test_a_refused_record_is_missed_and_its_sender_was_told():
     told = score(["Ann", "Ann"], placed("x", None))
     assert (told.refused, told.missed, told.recall, told.b_cubed_recall) == (1, 1, 0.0, 0.5)
+    assert told.unflagged == 0
 
 
 def test_b_cubed_is_the_mean_over_records():

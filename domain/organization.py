@@ -5,7 +5,7 @@ An organization is a tenant. Its stream has its own id as stream id; everything 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from domain.commands import (
@@ -33,6 +33,7 @@ from domain.events import (
     UserAdded,
     WorkflowStageAdded,
 )
+from domain.stored_state import restore, with_changes
 
 Item = Mapping[str, Any]
 """One piece of reference data: `id`, `name`, `created_at` and the details of its kind."""
@@ -93,8 +94,11 @@ class Organization:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Organization":
         """Return the state whose stored form (a JSON object) this is."""
-        keys = {key_id: ApiKey(**{**key, "scopes": tuple(key["scopes"])}) for key_id, key in stored["api_keys"].items()}
-        return cls(**{**stored, "api_keys": keys})
+        keys = {
+            key_id: restore(ApiKey, {**key, "scopes": tuple(key["scopes"])})
+            for key_id, key in stored["api_keys"].items()
+        }
+        return restore(cls, {**stored, "api_keys": keys})
 
 
 def decide(organization: Organization | None, command: Command) -> list[Event]:
@@ -141,7 +145,7 @@ def evolve(organization: Organization | None, event: Event, envelope: Envelope) 
         return Organization(id=envelope.stream_id, name=event.name, created_at=at)
     assert organization is not None, "an organization's stream starts with OrganizationCreated"
     changes = _changes(organization, event, at)
-    return replace(organization, version=organization.version + 1, **changes)
+    return with_changes(organization, {**changes, "version": organization.version + 1})
 
 
 def _changes(organization: Organization, event: Event, at: str) -> dict[str, Any]:
@@ -164,9 +168,9 @@ def _changes(organization: Organization, event: Event, at: str) -> dict[str, Any
             )
             return {"api_keys": {**keys, event.key_id: issued}}
         case ApiKeyRotated(key_id=key_id, expires_at=expires_at):
-            return {"api_keys": {**keys, key_id: replace(keys[key_id], expires_at=expires_at)}}
+            return {"api_keys": {**keys, key_id: with_changes(keys[key_id], {"expires_at": expires_at})}}
         case ApiKeyRevoked(key_id=key_id):
-            return {"api_keys": {**keys, key_id: replace(keys[key_id], revoked_at=at)}}
+            return {"api_keys": {**keys, key_id: with_changes(keys[key_id], {"revoked_at": at})}}
     return {}
 
 

@@ -119,4 +119,4 @@ def patients_of(cursor: Cursor[Any], organization_id: str, pairs: Iterable[Pair]
     """Return the patients of these pairs as they are now, by id; a merged one as it was when it was merged."""
     ids = sorted({patient_id for pair in pairs for patient_id in pair.patient_ids})
     found = cursor.execute(_SQL["patients"], {"organization": organization_id, "ids": ids})
-    return {row[0]["id"]: Patient(**row[0]) for row in found.fetchall()}
+    return {row[0]["id"]: Patient.from_json(row[0]) for row in found.fetchall()}

@@ -46,7 +46,7 @@ def by_keys(cursor: Cursor[Any], organization_id: str, identities: Iterable[Iden
         return []
     columns = {"kinds": [key.kind for key in wanted], "keys": [key.key for key in wanted]}
     found = cursor.execute(_SQL["by_keys"], {"organization": organization_id, "limit": limit, **columns})
-    return [Patient(**row[0]) for row in found]
+    return [Patient.from_json(row[0]) for row in found]
 
 
 def by_name(cursor: Cursor[Any], organization_id: str, names: Iterable[tuple[str, str]], limit: int) -> list[Patient]:
@@ -58,7 +58,7 @@ def by_name(cursor: Cursor[Any], organization_id: str, names: Iterable[tuple[str
     keys = {"lasts": lasts, "lasts_end": lasts_end, "firsts": firsts, "firsts_end": firsts_end}
     found = cursor.execute(_SQL["by_name"], {"organization": organization_id, "limit": limit, **keys})
     unique = {row[0]["id"]: row[0] for row in found}
-    return [Patient(**each) for each in list(unique.values())[:limit]]
+    return [Patient.from_json(each) for each in list(unique.values())[:limit]]
 
 
 def readings(words: str) -> list[tuple[str, str]]:

@@ -94,4 +94,4 @@ def survivor_id(cursor: Cursor[Any], organization_id: str, patient_id: str) -> s
 def get(cursor: Cursor[Any], organization_id: str, patient_id: str) -> Patient | None:
     """Return the patient as of now, `None` when the organization has no such patient."""
     found = cursor.execute(_SQL["get"], {"organization": organization_id, "id": patient_id}).fetchone()
-    return None if found is None else Patient(**found[0])
+    return None if found is None else Patient.from_json(found[0])

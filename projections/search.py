@@ -88,7 +88,7 @@ def find(cursor: Cursor[Any], organization_id: str, asked: Wanted, after: str | 
         for patient_id, stored in rows:
             if len(items) == limit:
                 return Page(items, last)
-            last, patient = str(patient_id), Patient(**stored)
+            last, patient = str(patient_id), Patient.from_json(stored)
             if asked.admits(patient):
                 items.append(patient)
         scanned += len(rows)
@@ -129,7 +129,7 @@ def updated_since(
             if stored is not None:
                 if len(items) == limit:
                     return items, position, True
-                items.append(Patient(**stored))
+                items.append(Patient.from_json(stored))
             position = at
         scanned += len(rows)
         if len(rows) < scan or scanned >= SCANNED * 5:

@@ -114,7 +114,7 @@ class UnitOfWork:
     def _remember(self, rows: Iterable[tuple[UUID, bytes, dict[str, Any]]]) -> list[Patient]:
         found = []
         for stream, chain_hash, fold in rows:
-            state = Patient(**fold)
+            state = Patient.from_json(fold)
             self._chains[str(stream)] = chain_hash
             self.states[str(stream)] = state
             found.append(state)

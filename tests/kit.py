@@ -37,7 +37,7 @@ FOUND = Match(id=ENVELOPE.stream_id, tier="external_id", evidence={"external_id"
 def reloaded(state: Any) -> Any:
     """Return a patient or an organization as it is after it was stored and read again."""
     stored = orjson.loads(canonical(state))
-    return Organization.from_json(stored) if isinstance(state, Organization) else Patient(**stored)
+    return Organization.from_json(stored) if isinstance(state, Organization) else Patient.from_json(stored)
 
 
 @dataclass(frozen=True)

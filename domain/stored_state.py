@@ -1,0 +1,39 @@
+"""How does a stored state become an object again, when another version of the program may have stored it?
+
+Fields that the stored form lacks have their defaults. Fields that this program does not know are carried along
+untouched, through every change and back into the stored form, so that two versions can run side by side.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from functools import cache
+from typing import Any, TypeVar
+
+State = TypeVar("State")
+
+
+def restore(cls: type[State], stored: Mapping[str, Any]) -> State:
+    """Return the object of a frozen dataclass whose fields these are; values are taken as they stand."""
+    dataclass: Any = cls
+    return _made(cls, _defaults(dataclass) | dict(stored))
+
+
+def with_changes(state: State, changes: Mapping[str, Any]) -> State:
+    """Return a copy with these fields changed (`dataclasses.replace` assigns field by field: six times slower)."""
+    return _made(type(state), vars(state) | dict(changes))
+
+
+def _made(cls: type[State], values: dict[str, Any]) -> State:
+    made = object.__new__(cls)
+    object.__setattr__(made, "__dict__", values)
+    return made
+
+
+@cache
+def _defaults(cls: Any) -> dict[str, Any]:
+    """Return field → default; what is mutable among them is shared and never changed."""
+    return {
+        each.name: each.default if each.default_factory is MISSING else each.default_factory()
+        for each in fields(cls)
+        if (each.default, each.default_factory) != (MISSING, MISSING)
+    }

@@ -35,7 +35,10 @@ def create(name: Name, as_json: AsJson = False) -> None:
 
 @org.command("set")
 def set_setting(setting: Setting, value: str, organization: OrganizationId, as_json: AsJson = False) -> None:
-    """Change a setting: region (US), time_zone (America/New_York), close_variants (on, off), overlay (overwrite, hold)."""
+    """Change a setting.
+
+    region (US), time_zone (America/New_York), close_variants (on, off), overlay (overwrite, hold).
+    """
     if setting == "time_zone" and value not in available_timezones():
         raise typer.BadParameter("no such time zone; see the IANA names", param_hint="VALUE")
     with ledger() as opened:

@@ -14,7 +14,8 @@ there without it, whatever happened since.
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from uuid import UUID, uuid5
+
+from domain.child_ids import child_id
 
 ADDRESS_PARTS = ("address", "address2", "city", "state", "zip")
 
@@ -52,8 +53,8 @@ survivor was at that moment; `withheld`, the facts that it does not fill."""
 
 def external_id_of(patient_id: str, type_id: str, value: str, at: str) -> dict[str, str]:
     """Return an external id as a patient's state holds it."""
-    child_id = str(uuid5(UUID(patient_id), f"external_id:{type_id}"))
-    return {"id": child_id, "value": value, "created_at": at, "updated_at": at}
+    own_id = child_id(patient_id, f"external_id:{type_id}")
+    return {"id": own_id, "value": value, "created_at": at, "updated_at": at}
 
 
 def with_id(ids: Iterable[str], added: str) -> tuple[str, ...]:

@@ -246,23 +246,30 @@ def _child_ids(patient: Patient, kind: str, place: int) -> Iterator[str]:
     return (child_id for child_id in ids if child_id not in taken)
 
 
+_ERASURES = (ErasedEvent, PatientErased)  # a union would be made anew for every event
+_OF_OTHERS = (PatientMerged, PatientUnmerged)
+
+
 def evolve(patient: Patient | None, event: Event, envelope: Envelope) -> Patient:
     """Return the state after `event`."""
     at = envelope.recorded_at
     if isinstance(event, PatientCreated):
-        return Patient(
-            id=envelope.stream_id,
-            organization_id=envelope.organization_id,
-            created_at=at,
-            updated_at=at,
-            source=envelope.source,
-            facts=event.facts,
-            created_name=(event.facts.get("first_name"), event.facts.get("last_name")),
+        created_name = (event.facts.get("first_name"), event.facts.get("last_name"))
+        return Patient.from_json(
+            {
+                "id": envelope.stream_id,
+                "organization_id": envelope.organization_id,
+                "created_at": at,
+                "updated_at": at,
+                "source": envelope.source,
+                "facts": event.facts,
+                "created_name": created_name,
+            }
         )
-    if isinstance(event, ErasedEvent | PatientErased):
+    if isinstance(event, _ERASURES):
         return _without_content(patient, event, envelope)
     assert patient is not None, "a patient's stream starts with PatientCreated"
-    if patient.absorbed or isinstance(event, PatientMerged | PatientUnmerged):
+    if patient.absorbed or isinstance(event, _OF_OTHERS):
         changes = changes_of_survivor(patient, event, at, _changes)
     else:
         changes = _changes(patient, event, at)

@@ -18,9 +18,9 @@ def restore(cls: type[State], stored: Mapping[str, Any]) -> State:
     return _made(cls, _defaults(dataclass) | dict(stored))
 
 
-def with_changes(state: State, changes: Mapping[str, Any]) -> State:
+def with_changes(state: State, changes: dict[str, Any]) -> State:
     """Return a copy with these fields changed (`dataclasses.replace` assigns field by field: six times slower)."""
-    return _made(type(state), vars(state) | dict(changes))
+    return _made(type(state), vars(state) | changes)
 
 
 def _made(cls: type[State], values: dict[str, Any]) -> State:

@@ -28,8 +28,7 @@ def encoder(types: Sequence[str]) -> Encoder:
         parts = []
         for row in rows:
             parts.append(head)
-            for value, encoded in zip(row, encoders, strict=True):
-                parts.append(_NULL if value is None else encoded(value))
+            parts += [_NULL if value is None else encoded(value) for value, encoded in zip(row, encoders, strict=True)]
         return b"".join(parts)
 
     return encode
@@ -40,7 +39,8 @@ def _bytes(value: bytes) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    return _bytes(value.encode())
+    encoded = value.encode()
+    return _LENGTH(len(encoded)) + encoded
 
 
 @lru_cache(maxsize=1024)

@@ -35,6 +35,7 @@ def test_schemathesis_finds_no_error_of_ours_and_no_answer_that_is_not_described
                     str(Path(sys.executable).with_name("schemathesis")),
                     *("run", str(openapi.FILE), "--url", base, "--header", f"X-API-Key: {clinic.api_key}"),
                     *("--max-examples", "15", "--seed", SEED, "--phases", "examples,coverage,fuzzing"),
+                    *("--exclude-path", "/v1/patients/upsert-batch"),  # it cannot write NDJSON
                     *("--exclude-checks", ",".join(EXCLUDED), "--suppress-health-check", "all"),
                     *("--continue-on-failure", "--generation-database", "none", "--no-color", "--warnings", "off"),
                 ],

@@ -114,19 +114,20 @@ def test_the_same_file_again_does_nothing(database_url, organization, tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_import_that_was_stopped_goes_on_where_it_was(database_url, organization, tmp_path, how):
-    records = [*people(900, 1), {"first_name": "Too Little"}]
+    count = 3000  # long enough to be stopped in the middle
+    records = [*people(count, 1), {"first_name": "Too Little"}]
     file = written(tmp_path / "people.ndjson", [{"comments": "nobody"}, *records])
     with subprocess.Popen(command(file, organization), cwd=ROOT, env=environment(database_url)) as process:
         until(lambda: one(database_url, "SELECT coalesce(max(line), 0) FROM imports") > 0, seconds=60)
         process.send_signal(how)
     noted = one(database_url, "SELECT line FROM imports")
-    assert 0 < noted < 902
+    assert 0 < noted < count + 2
     told = imported(database_url, file, organization)
     assert told["resumed_after_line"] == noted
-    assert told["rows"] == 902 - noted
-    assert one(database_url, "SELECT count(*) FROM patients") == 900
+    assert told["rows"] == count + 2 - noted
+    assert one(database_url, "SELECT count(*) FROM patients") == count
     rejected = [json.loads(line) for line in (tmp_path / "people.ndjson.rejects.ndjson").read_text().splitlines()]
-    assert [each["line"] for each in rejected] == [1, 902]
+    assert [each["line"] for each in rejected] == [1, count + 2]
     assert one(database_url, "SELECT count(*) FROM ledger_events WHERE topic = 'PatientMatched'") == 0
 
 

@@ -7,6 +7,7 @@ rebuild can be stopped anywhere; the next one clears away what it left. The old 
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -95,7 +96,7 @@ def rebuild(
                 _build(url, report, all_parts, poisoned, workers, throttle, progress)
             with _timed(report, "index"):
                 progress("index", 0, 0)
-                _complete(connection, names)
+                _complete(url, names)
             with _timed(report, "catch_up"):
                 for after, up_to in batches(report.position, head(cursor), batch):
                     progress("catch up", after, up_to)
@@ -177,11 +178,15 @@ def _create(connection: Connection[Any], names: Sequence[str]) -> None:
                 twin_tables.complete(cursor, table.name, BUILDING)
 
 
-def _complete(connection: Connection[Any], names: Sequence[str]) -> None:
-    for table in _tables(names):
-        if table.rows is not None:
-            with connection.transaction(), connection.cursor() as cursor:
-                twin_tables.complete(cursor, table.name, BUILDING)
+def _complete(url: str, names: Sequence[str]) -> None:
+    """Give the copied tables their indexes, side by side."""
+
+    def complete(table: Table) -> None:
+        with connect(url, table.name) as connection, connection.transaction(), connection.cursor() as cursor:
+            twin_tables.complete(cursor, table.name, BUILDING)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(complete, [table for table in _tables(names) if table.rows is not None]))
 
 
 def _build(

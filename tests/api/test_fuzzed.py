@@ -21,6 +21,10 @@ EXCLUDED = (
 )
 
 
+NDJSON = "/v1/patients/upsert-batch"
+"""The one operation whose body schemathesis cannot write; its own tests send it much."""
+
+
 @pytest.mark.timeout(300)
 def test_schemathesis_finds_no_error_of_ours_and_no_answer_that_is_not_described(
     new_database: NewDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -35,7 +39,7 @@ def test_schemathesis_finds_no_error_of_ours_and_no_answer_that_is_not_described
                     str(Path(sys.executable).with_name("schemathesis")),
                     *("run", str(openapi.FILE), "--url", base, "--header", f"X-API-Key: {clinic.api_key}"),
                     *("--max-examples", "15", "--seed", SEED, "--phases", "examples,coverage,fuzzing"),
-                    *("--exclude-path", "/v1/patients/upsert-batch"),  # it cannot write NDJSON
+                    *("--exclude-path", NDJSON),
                     *("--exclude-checks", ",".join(EXCLUDED), "--suppress-health-check", "all"),
                     *("--continue-on-failure", "--generation-database", "none", "--no-color", "--warnings", "off"),
                 ],
@@ -46,5 +50,5 @@ def test_schemathesis_finds_no_error_of_ours_and_no_answer_that_is_not_described
                 check=False,
             )
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
-    described = sum(len(resource.operations) for resource in ROUTES.values())
+    described = sum(len(resource.operations) for path, resource in ROUTES.items() if path != NDJSON)
     assert f"Tested: {described}\n" in run.stdout

@@ -15,7 +15,7 @@ from domain.checkpoint import (
     parse_checkpoint,
     sign_checkpoint,
 )
-from domain.signed_note import MalformedNote, SigningKey, UntrustedNote
+from domain.signed_note import MalformedNote, SigningKey, UntrustedNote, sign_note
 
 # The example of c2sp.org/tlog-checkpoint, and the golden text of golang.org/x/mod/sumdb/tlog.
 BEHIND_THE_SOFA = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
@@ -95,6 +95,7 @@ def test_what_is_not_a_checkpoint_is_refused(text):
         Checkpoint("origin", -1, bytes(32)),
         Checkpoint("origin", 1, bytes(31)),
         Checkpoint("origin", 1, bytes(32), ("",)),
+        Checkpoint("origin", 1, bytes(32), ("two\nlines",)),
     ],
 )
 def test_what_does_not_fit_is_not_written(made):
@@ -123,6 +124,11 @@ def test_an_unclear_instant_is_refused(value):
 def test_a_ledger_signs_under_its_own_name():
     with pytest.raises(MalformedNote):
         sign_checkpoint(OURS, SigningKey("somebody.example", bytes(32)))
+
+
+def test_a_checkpoint_of_another_origin_that_the_key_signed_is_not_opened():
+    with pytest.raises(MalformedNote):
+        open_checkpoint(sign_note(GO_SUM, KEY), KEY.verifier)
 
 
 def test_a_checkpoint_of_another_ledger_or_key_is_not_opened():

@@ -38,6 +38,10 @@ def test_signatures_of_unknown_keys_are_passed_over():
     assert open_note(TEXT + "\n" + BY_PETER + BY_ENOCH[:60] + "ABCD" + BY_ENOCH[60:], [peter]) == TEXT
 
 
+def test_a_note_may_have_a_hundred_signatures():
+    assert open_note(TEXT + "\n" + BY_PETER * 100, [peter]) == TEXT
+
+
 def test_a_text_may_hold_empty_lines():
     key = SigningKey.parse(PETER_SECRET)
     assert open_note(sign_note("one\n\ntwo\n", key), [peter]) == "one\n\ntwo\n"
@@ -79,6 +83,7 @@ def test_a_key_of_another_kind_is_refused(key):
 @pytest.mark.parametrize(
     "note",
     [
+        BY_PETER,
         TEXT,
         TEXT + "\n",
         TEXT + "\n" + BY_PETER[:-1],
@@ -122,7 +127,7 @@ def test_what_cannot_be_a_note_is_not_signed(text):
         sign_note(text, SigningKey.parse(PETER_SECRET))
 
 
-@pytest.mark.parametrize("name", ["", "two words", "a+b", "no\u2003break"])
+@pytest.mark.parametrize("name", ["", "two words", "a+b", "\x9bm", "no\u2003break"])
 def test_a_key_has_a_plain_name(name):
     with pytest.raises(MalformedNote):
         sign_note(TEXT, SigningKey(name, bytes(32)))

@@ -54,7 +54,8 @@ def flip(
 ) -> int:
     """Put the tables in `schema`, complete up to a position, in the place of the live ones; return the new position.
 
-    prepare: what is to be done to them last, under the locks. FlipBlocked after `patience` seconds.
+    The caller has checked that they are alike. prepare: what is to be done to them last, under the locks. FlipBlocked
+    after `patience` seconds.
     """
     deadline = time.monotonic() + patience
     for attempt in range(10**9):

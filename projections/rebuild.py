@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from psycopg import Connection, Cursor
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 from domain.errors import LedgerError, LedgerUnavailable
 from domain.organization import Organization
@@ -109,6 +109,7 @@ def rebuild(
             if not check and (accept or report.equal):
                 with _timed(report, "flip"):
                     progress("flip", 0, 0)
+                    twin_tables.check_alike(cursor, [table.name for table in _tables(names)], BUILDING)
                     report.position = flip(connection, names, BUILDING, report.position, poisoned, patience=patience)
                     report.flipped = True
         finally:
@@ -242,20 +243,17 @@ def _compare(connection: Connection[Any], report: Report, poisoned: Poisoned) ->
 
 def _roll_back(connection: Connection[Any], name: str, standby: dict[str, int], report: Report) -> int:
     tables = PROJECTIONS[name].tables
-    helpers = [
-        (Identifier(f"{table.name}_of_stream"), table)
-        for table in tables
-        if twin_tables.primary_key(connection.cursor(), table.name)[: len(table.stream)] != table.stream
-    ]
-    for index, table in helpers:
-        columns = SQL(", ").join(map(Identifier, dict.fromkeys(table.stream)))
-        twin = Identifier(PREVIOUS, table.name)
-        connection.execute(SQL("DROP INDEX IF EXISTS {}.{}").format(Identifier(PREVIOUS), index))
-        connection.execute(SQL("CREATE INDEX {} ON {} ({})").format(index, twin, columns))
+    with connection.cursor() as cursor:
+        helpers = [_helper(table) for table in tables if not _leads_primary_key(cursor, table)]
+        for helper, _ in helpers:
+            cursor.execute(SQL("DROP INDEX IF EXISTS {}").format(helper))
+        twin_tables.check_alike(cursor, [table.name for table in tables], PREVIOUS)
+        for _, create in helpers:
+            cursor.execute(create)
 
     def without_helpers(cursor: Cursor[Any]) -> None:
-        for index, _ in helpers:
-            cursor.execute(SQL("DROP INDEX {}.{}").format(Identifier(PREVIOUS), index))
+        for helper, _ in helpers:
+            cursor.execute(SQL("DROP INDEX {}").format(helper))
 
     poisoned: Poisoned = {}
     position = min(standby[table.name] for table in tables)
@@ -263,6 +261,20 @@ def _roll_back(connection: Connection[Any], name: str, standby: dict[str, int], 
     report.parked += poisoned.values()
     report.entries += reached - position
     return reached
+
+
+def _leads_primary_key(cursor: Cursor[Any], table: Table) -> bool:
+    """Return whether the rows of a stream are found by the primary key."""
+    stream = tuple(dict.fromkeys(table.stream))
+    return twin_tables.primary_key(cursor, table.name)[: len(stream)] == stream
+
+
+def _helper(table: Table) -> tuple[Identifier, Composed]:
+    """Return an index by which the rows of a stream are found, and the statement that makes it."""
+    name = f"{table.name}_of_stream"
+    columns = SQL(", ").join(Identifier(column) for column in dict.fromkeys(table.stream))
+    create = SQL("CREATE INDEX {} ON {} ({})").format(Identifier(name), Identifier(PREVIOUS, table.name), columns)
+    return Identifier(PREVIOUS, name), create
 
 
 def _tables(names: Sequence[str]) -> list[Table]:

@@ -109,15 +109,20 @@ def description(cursor: Cursor[Any], table: str, schema: str) -> dict[str, Any]:
     return told
 
 
+def check_alike(cursor: Cursor[Any], tables: Sequence[str], schema: str) -> None:
+    """Raise TwinDiffers unless each of these tables in `schema` is like the live one."""
+    for table in tables:
+        ours, theirs = description(cursor, table, LIVE), description(cursor, table, schema)
+        if ours != theirs:
+            raise TwinDiffers(table=table, parts=[part for part in ours if ours[part] != theirs[part]])
+
+
 def swap(cursor: Cursor[Any], tables: Sequence[str], incoming: str) -> None:
     """Put the tables of the schema `incoming` in the place of the live ones, which become the previous ones.
 
-    The caller holds the locks. TwinDiffers when a table is not like the live one.
+    The caller holds the locks, and has checked that they are alike.
     """
     for table in tables:
-        ours, theirs = description(cursor, table, LIVE), description(cursor, table, incoming)
-        if ours != theirs:
-            raise TwinDiffers(table=table, parts=[part for part in ours if ours[part] != theirs[part]])
         if incoming == PREVIOUS:
             _move(cursor, table, PREVIOUS, BUILDING)
         cursor.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(PREVIOUS, table)))

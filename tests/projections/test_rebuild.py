@@ -430,3 +430,15 @@ def test_a_throttled_rebuild_takes_its_time(ledger_url):
     entries = one(ledger_url, "SELECT position FROM ledger_head")
     report = rebuild(ledger_url, ["patients"], throttle=entries / 0.5)
     assert report.seconds["build"] >= 0.4
+
+
+def test_tables_that_have_changed_since_are_not_rolled_back_to(ledger_url):
+    rebuild(ledger_url, ALL)
+    with owner_of(ledger_url) as owner:
+        owner.execute("CREATE INDEX patients_by_version ON patients (organization_id, version)")
+    before = contents(ledger_url)
+    with pytest.raises(twin_tables.TwinDiffers) as refused:
+        rollback(ledger_url, ["patients"])
+    assert refused.value.details == {"table": "patients", "parts": ["indexes"]}
+    assert contents(ledger_url) == before
+    assert rebuild(ledger_url, ALL).flipped

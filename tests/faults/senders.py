@@ -24,7 +24,7 @@ from tests.scripts.waiting import until
 PATIENTS = 12
 """So few that requests meet at the same patient."""
 
-PATIENCE = 150.0
+PATIENCE = 400.0
 """Seconds after which a partner gives up: then something is wrong."""
 
 AGAIN = {409, 429, 502, 503, 504}

@@ -57,6 +57,8 @@ def flip(
     The caller has checked that they are alike. prepare: what is to be done to them last, under the locks. FlipBlocked
     after `patience` seconds.
     """
+    tables = [table.name for name in names for table in PROJECTIONS[name].tables]
+    script = twin_tables.swap(connection.cursor(), tables, schema)
     deadline = time.monotonic() + patience
     for attempt in range(10**9):
         for after, up_to in batches(position, head(connection.cursor()), BATCH):
@@ -72,7 +74,8 @@ def flip(
                 keep_live_rows(cursor, names, schema, poisoned)
                 if prepare is not None:
                     prepare(cursor)
-                _swap(cursor, names, schema, locked, poisoned)
+                _note(cursor, names, locked, poisoned)
+                cursor.execute(script, prepare=False)
                 return locked
         except _TooFarBehind:
             continue
@@ -92,12 +95,11 @@ def _lock(cursor: Cursor[Any], timeout_ms: int) -> int:
     return int(row[0])
 
 
-def _swap(cursor: Cursor[Any], names: Sequence[str], schema: str, position: int, poisoned: Poisoned) -> None:
+def _note(cursor: Cursor[Any], names: Sequence[str], position: int, poisoned: Poisoned) -> None:
+    """Note up to where the previous tables go, and which streams could not be folded into the live ones."""
     for name in names:
-        tables = [table.name for table in PROJECTIONS[name].tables]
-        twin_tables.swap(cursor, tables, schema)
-        for table in tables:
-            cursor.execute(_SQL["note_standby"], {"schema": PREVIOUS, "table": table, "position": position})
+        for table in PROJECTIONS[name].tables:
+            cursor.execute(_SQL["note_standby"], {"schema": PREVIOUS, "table": table.name, "position": position})
         parking.release_all(cursor, name)
         for stream in poisoned_of(PROJECTIONS[name], poisoned):
             parking.park_stream(cursor, name, poisoned[stream])

@@ -26,7 +26,7 @@ from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS, Table
 from projections.statements import statements
 from projections.streams import Poison, Tally
-from projections.twin_tables import BUILDING, PREVIOUS
+from projections.twin_tables import BUILDING, DISCARDED, PREVIOUS
 
 _SQL = statements("build")
 
@@ -115,7 +115,7 @@ def rebuild(
         finally:
             report.parked = sorted(poisoned.values(), key=lambda each: each.position)
             if not connection.closed:
-                twin_tables.drop_all(cursor, BUILDING)
+                _clear_away(cursor)
     return report
 
 
@@ -159,8 +159,14 @@ def _alone(url: str) -> Iterator[Connection[Any]]:
     with connect(url, "coordinator") as connection:
         if not one_alone(connection.cursor()):
             raise RebuildRunning
-        twin_tables.drop_all(connection.cursor(), BUILDING)
+        _clear_away(connection.cursor())
         yield connection
+
+
+def _clear_away(cursor: Cursor[Any]) -> None:
+    """Drop what was being built, and what is no longer kept."""
+    for schema in (BUILDING, DISCARDED):
+        twin_tables.drop_all(cursor, schema)
 
 
 @contextmanager

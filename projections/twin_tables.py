@@ -19,6 +19,7 @@ _SQL = statements("twin_tables")
 LIVE = "public"
 BUILDING = "ledger_building"
 PREVIOUS = "ledger_previous"
+DISCARDED = "ledger_discarded"
 
 
 class TableInUse(LedgerError):
@@ -117,17 +118,20 @@ def check_alike(cursor: Cursor[Any], tables: Sequence[str], schema: str) -> None
             raise TwinDiffers(table=table, parts=[part for part in ours if ours[part] != theirs[part]])
 
 
-def swap(cursor: Cursor[Any], tables: Sequence[str], incoming: str) -> None:
-    """Put the tables of the schema `incoming` in the place of the live ones, which become the previous ones.
+def swap(cursor: Cursor[Any], tables: Sequence[str], incoming: str) -> Composed:
+    """Return what puts the tables of `incoming` in the place of the live ones, which become the previous ones.
 
-    The caller holds the locks, and has checked that they are alike.
+    One script for one trip: whoever carries it out holds the locks. What was previous is moved to `DISCARDED`.
     """
+    there = set(tables_of(cursor, PREVIOUS)) if incoming == BUILDING else set()
+    steps: list[Composed] = []
     for table in tables:
         if incoming == PREVIOUS:
-            _move(cursor, table, PREVIOUS, BUILDING)
-        cursor.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(PREVIOUS, table)))
-        _move(cursor, table, LIVE, PREVIOUS)
-        _move(cursor, table, BUILDING, LIVE)
+            steps.append(_move(table, PREVIOUS, BUILDING))
+        elif table in there:
+            steps.append(_move(table, PREVIOUS, DISCARDED))
+        steps += [_move(table, LIVE, PREVIOUS), _move(table, BUILDING, LIVE)]
+    return SQL(";").join(steps)
 
 
 def drop_all(cursor: Cursor[Any], schema: str) -> None:
@@ -136,8 +140,8 @@ def drop_all(cursor: Cursor[Any], schema: str) -> None:
         cursor.execute(SQL("DROP TABLE {} CASCADE").format(Identifier(schema, table)))
 
 
-def _move(cursor: Cursor[Any], table: str, schema: str, to: str) -> None:
-    cursor.execute(SQL("ALTER TABLE {} SET SCHEMA {}").format(Identifier(schema, table), Identifier(to)))
+def _move(table: str, schema: str, to: str) -> Composed:
+    return SQL("ALTER TABLE {} SET SCHEMA {}").format(Identifier(schema, table), Identifier(to))
 
 
 def _moved(definition: str, table: str, schema: str) -> SQL:

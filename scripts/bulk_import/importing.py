@@ -89,6 +89,7 @@ class Import:
         self._waiting: set[int] = set()
         self._last_line = 0
         self._noted = 0.0
+        self._noted_line = 0
         self._today = datetime.now(UTC).date()
 
     def __enter__(self) -> Self:
@@ -101,7 +102,8 @@ class Import:
 
     def run(self, rows: Iterator[Row | BadRow], after: int) -> Summary:
         """Place all rows behind a line. ImportStopped when the database stays away; what was placed is noted."""
-        self.summary.resumed_after_line = after
+        self.summary.resumed_after_line = self._last_line = after
+        self._noted_line = after - 1  # what an earlier run noted does not hold when this one begins anew
         start = time.monotonic()
         self._rejects = _open_rejects(self._rejects_path, after)
         try:
@@ -120,15 +122,16 @@ class Import:
 
     def _take(self, row: Row | BadRow) -> None:
         self.summary.rows += 1
+        self._waiting.add(row.line)  # first: whatever interrupts us, it has not been placed
         self._last_line = row.line
         if isinstance(row, BadRow):
             self._reject(row.line, row.problem, row.original, [])
+            self._waiting.discard(row.line)
             return
         keys = self._keys(row.body)
         while (lane := self._lanes.lane_for(keys)) is None:
             self._drain()
         self._lanes.enter(lane, keys)
-        self._waiting.add(row.line)
         self._gathering[lane].append(_Placed(row, keys))
         if len(self._gathering[lane]) == LIST:
             self._send(lane)
@@ -160,8 +163,8 @@ class Import:
             raise ImportStopped(cause=answer["unavailable"])
         for placed, told in zip(worker.in_hand.popleft(), answer, strict=True):
             self._lanes.leave(worker.number, placed.keys)
-            self._waiting.discard(placed.row.line)
             self._count(placed.row, told)
+            self._waiting.discard(placed.row.line)
         self._progress(self.summary.rows - len(self._waiting))
         self._note()
 
@@ -186,11 +189,13 @@ class Import:
         job = self._job
         if job.digest is None or job.dry_run or (time.monotonic() - self._noted < NOTE_SECONDS and not force):
             return
-        self._rejects.flush()
         line = min(self._waiting, default=self._last_line + 1) - 1
+        if line <= self._noted_line:
+            return
+        self._rejects.flush()
         with self._ledger.recorder.reading(job.caller.organization_id) as cursor:
             imports.note(cursor, job.caller.organization_id, job.digest, line)
-        self._noted = time.monotonic()
+        self._noted, self._noted_line = time.monotonic(), line
 
 
 def _open_rejects(path: Path, after: int) -> IO[bytes]:

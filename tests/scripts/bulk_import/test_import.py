@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -106,20 +108,44 @@ def test_the_same_file_again_does_nothing(database_url, organization, tmp_path):
     file = written(tmp_path / "people.ndjson", people(20, 1))
     imported(database_url, file, organization)
     before = one(database_url, "SELECT position FROM ledger_head")
-    assert imported(database_url, file, organization)["rows"] == 0
+    for _ in range(2):
+        assert imported(database_url, file, organization)["rows"] == 0
     again = imported(database_url, file, organization, "--again")
     assert (again["rows"], again["unchanged"]) == (20, 20)
     assert one(database_url, "SELECT position FROM ledger_head") == before
 
 
+@contextmanager
+def standing_still(url: str, *, after_position: int) -> Iterator[Callable[[], bool]]:
+    """Let appends behind a position wait until the block ends; yield whether one does."""
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(
+            "CREATE FUNCTION stand_still() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_advisory_xact_lock(4, 2); RETURN NEW; END'"
+        )
+        owner.execute(
+            "CREATE TRIGGER stand_still BEFORE INSERT ON ledger_events FOR EACH ROW"
+            f" WHEN (NEW.position > {after_position}) EXECUTE FUNCTION stand_still()".encode()
+        )
+        owner.execute("SELECT pg_advisory_lock(4, 2)")
+        try:
+            yield lambda: one(url, "SELECT count(*) FROM pg_locks WHERE (classid, objid) = (4, 2) AND NOT granted") > 0
+        finally:
+            owner.execute("SELECT pg_advisory_unlock(4, 2)")
+            owner.execute("DROP FUNCTION stand_still CASCADE")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_import_that_was_stopped_goes_on_where_it_was(database_url, organization, tmp_path, how):
-    count = 3000  # long enough to be stopped in the middle
+    count = 1000
     records = [*people(count, 1), {"first_name": "Too Little"}]
     file = written(tmp_path / "people.ndjson", [{"comments": "nobody"}, *records])
-    with subprocess.Popen(command(file, organization), cwd=ROOT, env=environment(database_url)) as process:
-        until(lambda: one(database_url, "SELECT coalesce(max(line), 0) FROM imports") > 0, seconds=60)
-        process.send_signal(how)
+    with standing_still(database_url, after_position=count) as stands_still:  # a person has two events
+        stopped = command(file, organization, "--workers", "1")
+        with subprocess.Popen(stopped, cwd=ROOT, env=environment(database_url)) as process:
+            until(stands_still, seconds=60)
+            until(lambda: one(database_url, "SELECT coalesce(max(line), 0) FROM imports") > 0)
+            process.send_signal(how)
     noted = one(database_url, "SELECT line FROM imports")
     assert 0 < noted < count + 2
     told = imported(database_url, file, organization)

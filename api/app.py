@@ -19,6 +19,7 @@ from api.retirement import Retirements
 from api.routes import ROUTES
 from api.settings import BadSetting, Settings, read_settings
 from api.telemetry import Telemetry
+from api.unread import Unread
 from domain.errors import LedgerError
 from domain.ledger import Ledger
 
@@ -50,8 +51,8 @@ class Doorkeeper:
 def create_app(ledger: Ledger, settings: Settings) -> App:
     """Return the WSGI application on this ledger."""
     doorkeeper = Doorkeeper(ledger, Limits(settings.requests_per_second))
-    middleware: list[Any] = [Proxies(settings.trusted_proxies), Telemetry(ledger), SecurityHeaders(), doorkeeper]
-    middleware += [Reads(ledger), Etags(), Retirements()]
+    middleware: list[Any] = [Unread(), Proxies(settings.trusted_proxies), Telemetry(ledger), SecurityHeaders()]
+    middleware += [doorkeeper, Reads(ledger), Etags(), Retirements()]
     app = falcon.App(middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, problems.answer_bug)

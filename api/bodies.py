@@ -66,6 +66,7 @@ def read_bytes(req: Request, limit: int) -> bytes:
         body: bytes = stream.read(limit + 1)
     if len(body) > limit:
         raise BodyTooLarge(limit_bytes=limit)
+    req.context.body_is_read = True
     return body
 
 

@@ -3,6 +3,9 @@
 A thread of its own reads ahead, for as long as the body goes on: whoever sends a whole batch before reading any answer
 must never find nobody listening, or both sides wait for each other. So a batch has a limit, and that much is kept.
 
+The answer ends after that thread does, even where nobody takes the lines: granian stops a whole worker whose answer
+ends while its body is being read.
+
 It reads byte by byte. A server's `read` returns when it has all that was asked for, so that who sends a line and waits
 for its answer would wait for ever behind a larger block; granian's `readline` loses what stands behind the line.
 """
@@ -17,6 +20,7 @@ from threading import Thread
 from falcon import Request
 
 from api.bodies import BodyTooLarge, Encoded
+from api.unread import throw_away
 from domain.errors import LedgerError
 
 BLOCK = 1 << 16
@@ -45,6 +49,7 @@ class Lines:
             raise BodyTooLarge(limit_bytes=limit)
         self._place = ExitStack()  # left by the thread, when the body has been read
         self._place.enter_context(req.context.limits.reading(req.context.principal.key_id))
+        req.context.body_is_read = True  # from here on, by the thread
         self._limit = limit
         self._longest = longest
         self._expected = length
@@ -52,10 +57,17 @@ class Lines:
         if length is None and not req.get_header("Transfer-Encoding"):
             self._expected = 0
         self._read_bytes: Callable[[int], bytes] = req.stream.read
-        Thread(target=self._read, daemon=True).start()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def lists(self, most: int) -> Iterator[list[Line]]:
         """Yield the lines in order, as many at once as are there, at most `most`; wait only when none is."""
+        try:
+            yield from self._lists(most)
+        finally:
+            self._reader.join()
+
+    def _lists(self, most: int) -> Iterator[list[Line]]:
         ended = False
         while not ended:
             gathered: list[Line] = []
@@ -90,6 +102,7 @@ class Lines:
             total += len(line) + 1
             if total > self._limit:
                 self._queue.put(BodyTooLarge(limit_bytes=self._limit))
+                throw_away(self._read_bytes)  # so that the answers before this one arrive
                 return
             if len(line) <= self._longest:
                 self._queue.put(line)

@@ -5,6 +5,7 @@ import socket
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 
@@ -218,3 +219,15 @@ def test_of_a_batch_that_breaks_off_what_came_whole_has_landed(service):
     with psycopg.connect(url) as owner:
         row = owner.execute("SELECT count(*) FROM patients WHERE fold::text LIKE '%5500099%'").fetchone()
     assert row == (1,)
+
+
+def test_of_a_batch_in_chunks_that_grows_beyond_the_limit_what_came_before_is_answered(service, monkeypatch):
+    """Though the client sends all of it first: a connection that breaks would lose every receipt."""
+    _, api_key, url = service
+    monkeypatch.setenv("LEDGER_MAX_BATCH_BYTES", "100000")
+    long = body_of(person(1, comments="x" * 9_000))
+    with serving(url) as base, httpx.Client(base_url=base, headers={"X-API-Key": api_key}, timeout=60) as client:
+        for _ in range(20):
+            answer = client.post(PATH, content=(long for _ in range(500)))
+            told = [json.loads(line) for line in answer.iter_lines()]
+            assert [each["status"] for each in told] == [200] * 10 + [413]

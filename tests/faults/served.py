@@ -36,8 +36,12 @@ class Served:
             self.process = subprocess.Popen(
                 command, env={**os.environ, **self._environment}, stdout=output, stderr=output
             )
-        until(lambda: self.said().count("Ctrl-C") > before or not is_alive(self.process.pid), 60)
-        assert is_alive(self.process.pid), self.said()
+        try:
+            until(lambda: self.said().count("Ctrl-C") > before or not is_alive(self.process.pid), 100)
+            assert is_alive(self.process.pid), self.said()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop it in order."""
@@ -46,7 +50,7 @@ class Served:
 
     def said(self) -> str:
         """Return everything that it and its processes wrote."""
-        return self.output.read_text() if self.output.exists() else ""
+        return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     @property
     def demo(self) -> Any:

@@ -100,6 +100,47 @@ def test_bodies_of_ten_megabytes_are_refused_and_cost_no_memory(
     assert post.status_code == 200
 
 
+@pytest.mark.parametrize("times", [20, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize(
+    ("status", "method", "path", "headers"),
+    [
+        (413, "POST", UPSERT, {}),
+        (415, "POST", UPSERT, {"Content-Encoding": "gzip"}),
+        (401, "POST", UPSERT, {"X-API-Key": "none"}),
+        (404, "POST", "/v1/nothing", {}),
+        (405, "PUT", UPSERT, {}),
+    ],
+)
+def test_who_sends_a_large_body_hears_why_it_is_refused(
+    installation: Installation, clinic: Clinic, status: int, method: str, path: str, headers: dict[str, str], times: int
+):
+    """And not that the connection broke, as when a server closes it in the middle of what is sent."""
+    key = {"X-API-Key": clinic.api_key}
+    with httpx.Client(base_url=installation.base_url, headers=key, timeout=60) as client:
+        for content in (bytes(2_000_000), bytes(10_000_000)):
+            answers = [client.request(method, path, content=content, headers=headers) for _ in range(times)]
+            assert {each.status_code for each in answers} == {status}
+
+
+def test_who_asks_before_sending_a_large_body_is_told_not_to(installation: Installation, clinic: Clinic):
+    with connections(installation, 1) as (connection,):
+        connection.sendall(head(clinic, UPSERT, "Content-Length: 10000000", "Expect: 100-continue"))
+        assert answer(connection)[0] == 413
+
+
+def test_refused_bodies_that_never_end_hold_up_nobody(installation: Installation, clinic: Clinic, seed: int):
+    nobody = Clinic(clinic.organization_id, "none")
+    with connections(installation, 200) as crowd:
+        for connection in crowd:
+            connection.sendall(head(nobody, UPSERT, f"Content-Length: {len(BODY)}") + BODY[:1])
+        with sending(installation.base_url, clinic, seed=seed) as senders:
+            senders.await_more(60)
+        statuses = {answer(connection)[0] for connection in crowd}
+    senders.sent.tell("beside 200 refused bodies that never end")
+    assert statuses == {401}
+    check_acknowledged(installation.url, senders.sent)
+
+
 @pytest.mark.parametrize("rounds", [2, pytest.param(40, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 def test_two_hundred_readers_of_histories_and_those_who_write(
     installation: Installation, clinic: Clinic, seed: int, rounds: int

@@ -50,7 +50,8 @@ def connect(url: str, name: str) -> Connection[Any]:
     )
     connection.execute(
         "SET timezone = 'UTC'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET jit = off;"
-        "SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'; SET synchronous_commit = off",
+        "SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'; SET synchronous_commit = off;"
+        "SET client_connection_check_interval = '1s'",  # a rebuild that was killed holds on to nothing
         prepare=False,
     )
     return connection

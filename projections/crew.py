@@ -4,7 +4,6 @@ A worker is this module run as a program, with a line of JSON for each part. It 
 that ends.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -21,9 +20,8 @@ import orjson
 from domain.errors import LedgerUnavailable
 from projections.build import Builder, Part
 from projections.gaps import EntriesSkipped
+from projections.orphans import end_with
 from projections.streams import Poison, Tally
-
-_SIGNAL_WHEN_PARENT_DIES = 1  # PR_SET_PDEATHSIG of Linux
 
 NICENESS = 5
 """Workers stand back behind those who serve."""
@@ -69,7 +67,7 @@ class _Worker:
     def __init__(self, url: str, names: Sequence[str], throttle: float | None) -> None:
         command = [sys.executable, "-m", __name__]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._say({"url": url, "names": list(names), "throttle": throttle})
+        self._say({"for": os.getpid(), "url": url, "names": list(names), "throttle": throttle})
 
     def build(self, part: Part, position: int) -> Tally:
         self._say({"after": part.after, "up_to": part.up_to, "position": position})
@@ -108,9 +106,10 @@ def _work(worker: _Worker, waiting: "SimpleQueue[Part]", position: int, done: Do
 def main() -> None:
     """Build what standard input says, part by part."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
-    ctypes.CDLL(None).prctl(_SIGNAL_WHEN_PARENT_DIES, signal.SIGKILL)
+    told = orjson.loads(sys.stdin.buffer.readline())
+    end_with(told.pop("for"))
     os.nice(NICENESS)
-    with Builder(**orjson.loads(sys.stdin.buffer.readline())) as builder:
+    with Builder(**told) as builder:
         for line in sys.stdin.buffer:
             wanted = orjson.loads(line)
             part = Part(_stream(wanted["after"]), _stream(wanted["up_to"]))

@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from domain.errors import LedgerError, LedgerUnavailable
 from domain.organization import Organization
 from projections import crew, twin_tables
-from projections.build import PART, Part, connect, one_alone, parts
+from projections.build import LOCK, PART, Part, connect, one_alone, parts
 from projections.catch_up import BATCH, Poisoned, batches, catch_up, head, keep_live_rows
 from projections.fingerprint import Difference, difference, fingerprint
 from projections.flip import PATIENCE_SECONDS, flip
@@ -161,6 +161,7 @@ def _alone(url: str) -> Iterator[Connection[Any]]:
             raise RebuildRunning
         _clear_away(connection.cursor())
         yield connection
+        connection.execute(_SQL["let_others"], {"lock": LOCK})  # closed, the session would hold it a moment longer
 
 
 def _clear_away(cursor: Cursor[Any]) -> None:

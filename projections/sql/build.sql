@@ -22,6 +22,9 @@ SELECT position FROM ledger_head FOR UPDATE;
 -- one_at_a_time --
 SELECT pg_try_advisory_lock(%(lock)s);
 
+-- let_others --
+SELECT pg_advisory_unlock(%(lock)s);
+
 -- note_check --
 INSERT INTO ledger_checks (kind, subject, position, passed, result)
 VALUES (%(kind)s, %(subject)s, %(position)s, %(passed)s, %(result)s)

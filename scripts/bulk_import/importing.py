@@ -227,6 +227,7 @@ class _Worker:
         self._answers = answers
         self._write(
             {
+                "for": os.getpid(),
                 "url": job.url,
                 "organization_id": job.caller.organization_id,
                 "actor": job.caller.actor,

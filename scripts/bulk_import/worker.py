@@ -4,7 +4,6 @@ Each line is a JSON list of [line of the file, record]; the answer is a list of 
 with whoever started it.
 """
 
-import ctypes
 import signal
 import sys
 import time
@@ -17,8 +16,8 @@ from domain.errors import LedgerError, LedgerUnavailable
 from domain.ledger import Caller, Ledger, Receipt, Upsert
 from domain.matching import Match
 from domain.record import read_record
+from projections.orphans import end_with
 from scripts.bulk_import.rows import rule_of
-from scripts.embedded.launch import PR_SET_PDEATHSIG
 
 PATIENCE_SECONDS = 60
 """So long a list is tried again while the database is away. Placing a record twice changes nothing."""
@@ -27,8 +26,8 @@ PATIENCE_SECONDS = 60
 def main() -> None:
     """Place what standard input says, list by list."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     told = orjson.loads(sys.stdin.buffer.readline())
+    end_with(told["for"])
     with build_ledger(told["url"]) as ledger:
         for line in sys.stdin.buffer:
             sys.stdout.buffer.write(orjson.dumps(_place(ledger, told, orjson.loads(line))) + b"\n")

@@ -47,3 +47,10 @@ LEFT JOIN LATERAL (
     ORDER BY originator_version DESC
     LIMIT 1
 ) AS head ON true;
+
+-- all_heads_at --
+-- The last version of every stream up to a position.
+SELECT DISTINCT ON (organization_id, originator_id) organization_id, originator_id, originator_version, chain_hash
+FROM ledger_events
+WHERE position <= %(size)s
+ORDER BY organization_id, originator_id, originator_version DESC;

@@ -68,7 +68,7 @@ class Frontier:
         for leaf in leaves:
             top, level, index = leaf, 0, size
             while index & 1:
-                top, level, index = node_hash(edge.pop(), top), level + 1, index >> 1
+                top, level, index = sha256(b"\x01" + edge.pop() + top).digest(), level + 1, index >> 1
                 if level % STRIDE == 0:
                     completed.append(((level, index), top))
             edge.append(top)

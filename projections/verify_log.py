@@ -1,6 +1,6 @@
 """Does each entry, in order of position, say what its hashes, its stream and the signed checkpoints say?"""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from domain.checkpoint import Checkpoint
 from domain.events import PatientErased
 from domain.hashing import BEFORE_FIRST
 from domain.merkle import Frontier
-from domain.stream_heads import Heads, head_hash, stream_key
+from domain.stream_heads import Heads, head_hash, key_of_ids
 from projections import wire
 from projections.statements import statements
 from projections.verdict import Verdict
@@ -168,7 +168,9 @@ class LogCheck:
 
     def _compare_heads(self, signed: Checkpoint) -> None:
         """Hold the root over the heads of all streams against the heads that the entries leave."""
-        self._heads.put((_key(ids), head_hash(version, chain)) for ids, (version, chain) in self._now.items())
+        self._heads.put(
+            (key_of_ids(ids[:16] + ids[20:]), head_hash(version, chain)) for ids, (version, chain) in self._now.items()
+        )
         self._before.update(self._now)
         self._now.clear()
         if self._heads.root() == signed.stream_heads:
@@ -200,13 +202,5 @@ def _text(value: str) -> bytes:
     return len(value).to_bytes(4) + value.encode()
 
 
-def _ids(ids: Ids) -> Iterable[UUID]:
-    return UUID(bytes=ids[:16]), UUID(bytes=ids[20:])
-
-
-def _key(ids: Ids) -> bytes:
-    return stream_key(*_ids(ids))
-
-
 def _name(ids: Ids) -> str:
-    return "/".join(map(str, _ids(ids)))
+    return f"{UUID(bytes=ids[:16])}/{UUID(bytes=ids[20:])}"

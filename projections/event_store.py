@@ -22,7 +22,7 @@ from psycopg import Connection, Cursor, errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 from psycopg.types.json import set_json_loads
-from psycopg_pool import PoolTimeout
+from psycopg_pool import PoolTimeout, TooManyRequests
 
 from domain.entry import StoredEntry
 from domain.errors import LedgerUnavailable, UnsafeSetting, WriteConflict
@@ -120,6 +120,8 @@ class Recorder(PostgresApplicationRecorder, Store):
         except AWAY as error:
             if isinstance(error, PoolTimeout) and not pool.get_stats().get("pool_available"):
                 self.datastore.away_until = time.monotonic() + AWAY_SECONDS
+            if isinstance(error, TooManyRequests):
+                pool.check()  # the pool counts who gave up as waiting until it has a connection, and would try no more
             raise LedgerUnavailable(cause=type(error).__name__) from None
 
     @contextmanager

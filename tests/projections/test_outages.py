@@ -15,6 +15,7 @@ from projections.unit_of_work import UnitOfWork
 from tests.clinic import WAITING, Clinic, asked, check_positions, open_ledger, wait_until
 from tests.domain.records import EXTERNAL_ID_TYPE
 from tests.projections.wire import Cut, wire
+from tests.scripts.waiting import until
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01"}
 BOB = {"first_name": "Robert", "last_name": "Stone", "date_of_birth": "1971-12-24"}
@@ -122,3 +123,41 @@ def test_a_server_that_is_not_there_is_away():
     nowhere = "postgresql://nobody@127.0.0.1:9/none"
     with open_ledger(nowhere, POSTGRES_CONNECT_TIMEOUT="1") as lost, pytest.raises(LedgerUnavailable):
         lost.organization("00000000-0000-4000-8000-000000000000")
+
+
+def test_a_database_that_was_away_for_more_requests_than_may_wait_is_found_again(clinic: Clinic):
+    """Those who waited in vain go on counting as waiting until there is a connection."""
+    settings = {
+        "POSTGRES_POOL_SIZE": "1",
+        "POSTGRES_MAX_OVERFLOW": "0",
+        "POSTGRES_MAX_WAITING": "3",
+        "POSTGRES_CONNECT_TIMEOUT": "1",
+    }
+    with open_ledger(clinic.url, **settings) as ledger:
+        small = Clinic(clinic.url, ledger, clinic.id)
+        assert small.send(**ANN).created
+        with _away(clinic.url):
+            while _refusal(small) != "TooManyRequests":
+                pass
+            until(lambda: ledger.recorder.datastore.pool.get_stats()["pool_size"] == 0)  # it has given up
+        until(lambda: _refusal(small) is None)
+        assert small.send(**BOB).created
+
+
+@contextmanager
+def _away(url: str) -> Iterator[None]:
+    """Let nobody into a database, and put out who is in."""
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as owner:
+        owner.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        yield
+        owner.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+def _refusal(clinic: Clinic) -> object:
+    try:
+        with clinic.ledger.recorder.reading(clinic.id):
+            return None
+    except LedgerUnavailable as error:
+        return error.details["cause"]

@@ -58,7 +58,7 @@ def test_a_key_beyond_its_rate_is_told_when_to_come_back(ledger: Ledger, clinic:
     assert 4 <= len(fine) < 40
     assert fine[0].headers["RateLimit-Policy"] == '"key";q=4;w=2'
     assert fine[0].headers["RateLimit"] == '"key";r=3;t=2'
-    refused = answers[-1]
+    refused = next(answer for answer in answers if answer.status_code != 404)
     assert_problem(refused, 429, "rate-exceeded")
     assert refused.headers["Retry-After"] == "1"
     assert re.fullmatch(r'"key";r=0;t=\d+', refused.headers["RateLimit"])
@@ -69,10 +69,11 @@ def test_a_key_beyond_its_rate_is_told_when_to_come_back(ledger: Ledger, clinic:
 def test_wrong_keys_are_slowed_down_and_right_ones_are_not(client: TestClient, partner: Partner):
     assert partner.upsert(DOCUMENTED).status_code == 200
     stranger = Partner(client, "pl_live_aaaaaaaaaaaa_" + "A" * 40)
-    answers = [stranger.get(f"/v1/patients/{NOBODY}") for _ in range(WRONG_TRIES + 10)]
+    answers = [stranger.get(f"/v1/patients/{NOBODY}") for _ in range(3 * WRONG_TRIES)]
     assert_problem(answers[0], 401, "not-authenticated")
-    assert_problem(answers[-1], 429, "too-many-wrong-keys")
-    assert int(answers[-1].headers["Retry-After"]) >= 1
+    refused = next(answer for answer in answers if answer.status_code != 401)
+    assert_problem(refused, 429, "too-many-wrong-keys")
+    assert int(refused.headers["Retry-After"]) >= 1
     assert partner.upsert(DOCUMENTED).status_code == 200
 
 

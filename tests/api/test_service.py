@@ -1,11 +1,9 @@
 """What holds of the service as it runs: several workers, real sockets, real logs."""
 
 import json
-import os
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +23,7 @@ from tests.api.clinic import Clinic, found_clinic
 from tests.api.service import serving
 from tests.conftest import NewDatabase
 from tests.domain.records import DOCUMENTED
+from tests.scripts.waiting import until
 
 CANARY = "kanarienvogel"
 SPOKE = {"channel": "sms", "direction": "outbound", "occurred_at": "2026-01-05T15:30:00Z"}
@@ -75,7 +74,7 @@ def test_each_worker_tells_the_metrics_of_all(service: Service):
     with ThreadPoolExecutor(8) as threads:
         [*threads.map(send, range(100, 148))]
     for _ in range(8):
-        text = httpx.get(f"{service.base}/metrics").text
+        text = httpx.get(f"{service.base}/metrics", timeout=60).text
         assert samples(text, "ledger_upserts_total", outcome="created") == 48
         labels = {"method": "POST", "route": "/v1/patients/upsert", "status": "200"}
         assert samples(text, "ledger_request_seconds_count", **labels) == 48
@@ -96,17 +95,17 @@ def test_drops_are_counted_by_field_and_reason_without_names_of_the_senders_choi
 
 
 def test_a_worker_is_ready_when_the_database_is_there_and_migrated(service: Service):
-    told = httpx.get(f"{service.base}/readyz")
+    told = httpx.get(f"{service.base}/readyz", timeout=60)
     assert (told.status_code, told.json()["status"]) == (200, "ready")
     assert set(told.json()["checks"]) == {"draining", "database", "migrations", "projections"}
     with psycopg.connect(service.database_url, autocommit=True) as admin:
         row = admin.execute("DELETE FROM migrations WHERE number = 4 RETURNING *").fetchone()
         assert row is not None
-        lacking = httpx.get(f"{service.base}/readyz")
+        lacking = httpx.get(f"{service.base}/readyz", timeout=60)
         admin.execute("INSERT INTO migrations VALUES (%s, %s, %s, %s)", row)
     assert (lacking.status_code, lacking.json()["status"]) == (503, "not_ready")
     assert not lacking.json()["checks"]["migrations"]["fine"]
-    assert httpx.get(f"{service.base}/readyz").status_code == 200
+    assert httpx.get(f"{service.base}/readyz", timeout=60).status_code == 200
 
 
 BODY = json.dumps({"phone_number": "(212) 555-0142"}).encode()
@@ -153,9 +152,9 @@ def test_stalled_bodies_of_one_key_hold_up_nobody_else(service: Service):
         for connection in stalled:
             connection.sendall(head + b"Content-Length: 40\r\n\r\n{")
         for _ in range(8):
-            assert httpx.get(f"{service.base}/livez", timeout=5).status_code == 200
+            assert httpx.get(f"{service.base}/livez", timeout=20).status_code == 200
             with service.client() as client:
-                assert client.get("/v1/patients/00000000-0000-4000-8000-000000000000", timeout=5).status_code == 404
+                assert client.get("/v1/patients/00000000-0000-4000-8000-000000000000", timeout=20).status_code == 404
     finally:
         for connection in stalled:
             connection.close()
@@ -233,25 +232,25 @@ def test_a_stop_lets_requests_in_flight_finish_and_says_before_that_it_is_coming
         port = probe.getsockname()[1]
     with new_database() as url, build_ledger(url) as ledger:
         clinic = found_clinic(ledger)
-        settings = Settings(port=port, workers=2, database_url=url, drain_seconds=3)
+        settings = Settings(port=port, workers=2, database_url=url, drain_seconds=5)
         base = base_url(settings)
         workers = Workers(settings, url).__enter__()
         stopping = threading.Thread(target=workers.stop)
         try:
             headers = {"X-API-Key": clinic.api_key}
-            patient = httpx.post(f"{base}/v1/patients/upsert", json=DOCUMENTED, headers=headers).json()["patient"]
-            with ThreadPoolExecutor(1) as threads:
+            with ThreadPoolExecutor(1) as threads, httpx.Client(base_url=base, headers=headers, timeout=60) as client:
+                patient = client.post("/v1/patients/upsert", json=DOCUMENTED).json()["patient"]
                 with ledger.recorder.unit_of_work([clinic.organization_id]) as work:
                     work.lock_patients(clinic.organization_id, [patient["id"]])
                     changed = {**DOCUMENTED, "city": "Albany"}
                     in_flight = threads.submit(
                         httpx.post, f"{base}/v1/patients/upsert", json=changed, headers=headers, timeout=20
                     )
-                    _until(lambda: _waits_for_a_lock(url))
+                    until(lambda: _waits_for_a_lock(url))
                     stopping.start()
-                    _until(lambda: httpx.get(f"{base}/readyz").status_code == 503)
-                    assert httpx.get(f"{base}/readyz").json()["checks"]["draining"]["fine"] is False
-                    assert httpx.get(f"{base}/v1/patients/{patient['id']}", headers=headers).status_code == 200
+                    until(lambda: client.get("/readyz").status_code == 503)
+                    assert client.get("/readyz").json()["checks"]["draining"]["fine"] is False
+                    assert client.get(f"/v1/patients/{patient['id']}").status_code == 200
                 answer = in_flight.result()
             assert (answer.status_code, answer.json()["patient"]["city"]) == (200, "Albany")
         finally:
@@ -268,13 +267,3 @@ def _waits_for_a_lock(url: str) -> bool:
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         ).fetchone()
     return row != (0,)
-
-
-def _until(holds: Any) -> None:
-    """Wait until something holds that other processes bring about."""
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        if holds():
-            return
-        os.sched_yield()
-    raise AssertionError("it did not come about")

@@ -44,7 +44,7 @@ def test_a_database_that_was_never_there_is_503_with_a_time_to_come_back():
             assert_problem(answer, 503, "unavailable")
             assert int(answer.headers["Retry-After"]) >= 1
             assert "s3cret" not in answer.text
-        assert waited < 6, "only the first one waits for a connection"
+        assert waited < 9, "only the first one waits for a connection"
         assert partner.client.simulate_get("/livez").status_code == 200
 
 
@@ -56,7 +56,7 @@ def test_a_server_that_accepts_and_says_nothing_is_503_too():
             partner = Partner(TestClient(create_app(ledger, Settings())), A_KEY)
             started = time.monotonic()
             assert_problem(partner.upsert(DOCUMENTED), 503, "unavailable")
-            assert time.monotonic() - started < 6
+            assert time.monotonic() - started < 15
 
 
 def test_connections_that_broke_are_replaced(new_database: NewDatabase):

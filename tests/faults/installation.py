@@ -112,7 +112,7 @@ class Installation:
             try:
                 self._workers.check(0.01)
             except WorkersEnded:
-                self._workers = None
+                self.stop_service()
         if self._workers is None:
             workers = Workers(self._chosen, self.service_database or self.url)
             self._workers = workers.__enter__()

@@ -138,7 +138,7 @@ def test_a_partner_reaches_the_ledger_over_tls(front: Front):
 
 
 def test_nothing_is_to_be_had_in_the_clear(front: Front):
-    plain = httpx.get(f"http://127.0.0.1:{front.plain_port}/v1/patients", headers={"Host": NAME})
+    plain = httpx.get(f"http://127.0.0.1:{front.plain_port}/v1/patients", headers={"Host": NAME}, timeout=60)
     assert plain.status_code == 426
     assert "Location" not in plain.headers
 
@@ -165,7 +165,7 @@ def test_wrong_keys_of_one_partner_do_not_slow_down_another_behind_the_same_prox
     with front.client() as client:
         refused = [client.get("/v1/patients", headers=wrong).status_code for _ in range(200)]
     assert refused[0] == 401
-    assert refused[-1] == 429
+    assert set(refused) == {401, 429}
     other = httpx.HTTPTransport(verify=front.context, local_address="127.0.0.2")
     with httpx.Client(transport=other, headers={"Host": NAME}, timeout=60) as elsewhere:
         answer = elsewhere.get(f"https://localhost:{front.port}/v1/patients", headers=wrong)

@@ -43,7 +43,7 @@ class Served:
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.demo['base_url']}/livez").is_success
+            return httpx.get(f"{self.demo['base_url']}/livez", timeout=30).is_success
         except httpx.HTTPError:
             return False
 
@@ -72,7 +72,7 @@ def serving(folder: Path, **environment: str) -> Iterator[Served]:
 def refused(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """Return the exit code and the sentence of a `serve` that does not come up."""
     with serve(folder, *arguments, **environment) as process:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=100)
     assert "Traceback" not in said
     return process.returncode, said
 
@@ -124,8 +124,8 @@ def test_whichever_is_killed_nothing_is_left_running(folder, victim):
             "serve and granian": [served.process.pid, granian],
             "postgres": [int((folder / "postgres" / "data" / "postmaster.pid").read_text().split()[0])],
         }[victim]
+        until(lambda: len(_children(granian, "scripts.workers")) == 2)
         workers = _children(granian, "scripts.workers")
-        assert len(workers) == 2
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
         assert served.process.wait(timeout=60) == (-signal.SIGKILL if "serve" in victim else 3)

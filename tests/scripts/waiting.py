@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
     """Return as soon as it holds; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from domain.errors import LedgerUnavailable, OutcomeUnknown
+from projections.event_store import Recorder
 from projections.unit_of_work import UnitOfWork
 from tests.clinic import WAITING, Clinic, asked, check_positions, open_ledger, wait_until
 from tests.domain.records import EXTERNAL_ID_TYPE
@@ -134,12 +135,13 @@ def test_a_database_that_was_away_for_more_requests_than_may_wait_is_found_again
         "POSTGRES_CONNECT_TIMEOUT": "1",
     }
     with open_ledger(clinic.url, **settings) as ledger:
-        small = Clinic(clinic.url, ledger, clinic.id)
+        small, recorder = Clinic(clinic.url, ledger, clinic.id), ledger.recorder
+        assert isinstance(recorder, Recorder)
         assert small.send(**ANN).created
         with _away(clinic.url):
             while _refusal(small) != "TooManyRequests":
                 pass
-            until(lambda: ledger.recorder.datastore.pool.get_stats()["pool_size"] == 0)  # it has given up
+            until(lambda: recorder.datastore.pool.get_stats()["pool_size"] == 0)  # it has given up
         until(lambda: _refusal(small) is None)
         assert small.send(**BOB).created
 

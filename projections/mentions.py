@@ -1,0 +1,69 @@
+"""Where else does the log tell of a patient that is to be erased, or was?
+
+An erasure removes what stands in the patient's own stream, and in those of patients merged into it. The streams of
+others may hold some of it too: a record that described this patient and came with another one's external id was written
+there, and a merge that was undone leaves what it carried over. Such places are named and not erased: which of these
+values are the other patient's own, only somebody who knows both can say.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from domain.entry import decode
+from domain.events import Event, OverlaySuspected, PatientMerged, PatientUnmerged
+from domain.golden_record import absorbed_ids
+from domain.ledger import Ledger
+from domain.patient import Patient
+from projections.statements import statements
+
+_SQL = statements("history")
+
+OFFERED = "a record that described the erased patient came with this one's external id"
+CARRIED_OVER = "the erased patient was merged into this one and taken apart again"
+
+_SAME_PERSON = ("first_name", "last_name", "date_of_birth")
+
+
+class Mention(NamedTuple):
+    """Versions of another patient's stream that may hold values of the erased one, and why. No value."""
+
+    patient_id: str
+    versions: tuple[int, ...]
+    why: str
+
+
+def mentions(ledger: Ledger, patient: Patient) -> list[Mention]:
+    """Return where other streams tell of the patient, given as it was before the erasure; by id alone afterwards.
+
+    Reads every suspected overlay and every merge of the organization.
+    """
+    ids = {patient.id, *absorbed_ids(patient.absorbed)}
+    facts = [patient.facts, *(layer["facts"] for layer in patient.absorbed)]
+    topics = [kind.__name__ for kind in (OverlaySuspected, PatientMerged, PatientUnmerged)]
+    with ledger.recorder.reading(patient.organization_id) as cursor:
+        rows = cursor.execute(_SQL["told_of_others"], {"organization": patient.organization_id, "topics": topics})
+        told = [(str(row[0]), row[1], decode(*row[2:5]), row[5]) for row in rows]
+    found: list[Mention] = []
+    merged: dict[tuple[str, str], int] = {}
+    for stream, version, event, with_it in told:
+        if stream in ids:
+            continue
+        if _offers(event, ids, facts):
+            found.append(Mention(stream, tuple(with_it), OFFERED))
+        elif isinstance(event, PatientMerged) and ids & {event.other_id, *(each["id"] for each in event.known_as)}:
+            merged[stream, event.other_id] = version
+        elif isinstance(event, PatientUnmerged) and (began := merged.pop((stream, event.other_id), None)):
+            found.append(Mention(stream, tuple(range(began, version + 1)), CARRIED_OVER))
+    return sorted(found)
+
+
+def _offers(event: Event, ids: Collection[str | None], facts: Iterable[Mapping[str, str]]) -> bool:
+    """Tell whether a record told in another stream was this patient's: by id, or by name and date of birth."""
+    if not isinstance(event, OverlaySuspected):
+        return False
+    offered = _who(event.offered)
+    return event.other_id in ids or (None not in offered and any(_who(held) == offered for held in facts))
+
+
+def _who(facts: Mapping[str, str]) -> tuple[str | None, ...]:
+    return tuple(None if (value := facts.get(name)) is None else value.casefold() for name in _SAME_PERSON)

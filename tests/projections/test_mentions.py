@@ -1,0 +1,82 @@
+"""Where another patient's stream tells of one that is erased, it is named, and no value with it."""
+
+import pytest
+
+from domain import erasure
+from domain.patient import Patient
+from domain.review import Resolution, Review
+from projections.mentions import CARRIED_OVER, OFFERED, Mention, mentions
+from tests.clinic import Clinic
+from tests.domain.records import EXTERNAL_ID_TYPE
+
+ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01", "phone_number": "+12125550142"}
+BOB = {"first_name": "Bob", "last_name": "Ruiz", "date_of_birth": "1955-07-09", "phone_number": "+12125550177"}
+ANNS_ID = {"type_id": EXTERNAL_ID_TYPE, "value": "MRN-1"}
+
+
+@pytest.fixture
+def ann(clinic: Clinic) -> Patient:
+    """Return a patient whom a partner knows by an id."""
+    return clinic.send(**ANN, external_id=ANNS_ID).patient
+
+
+def topics(clinic: Clinic, mention: Mention) -> list[str]:
+    """Return what stands at the places that were named."""
+    entries = clinic.ledger.stream(clinic.id, mention.patient_id)
+    return [entry.topic for entry in entries if entry.originator_version in mention.versions]
+
+
+def test_a_patient_of_whom_only_the_own_stream_tells_is_mentioned_nowhere(clinic: Clinic, ann: Patient):
+    bob = clinic.send(**BOB).patient
+    assert mentions(clinic.ledger, bob) == mentions(clinic.ledger, ann) == []
+
+
+def test_a_record_that_came_with_another_ones_external_id_is_named_with_all_that_it_wrote(clinic: Clinic, ann: Patient):
+    bob = clinic.send(**BOB).patient
+    assert clinic.send(**BOB, external_id=ANNS_ID, comments="prefers mornings").patient.id == ann.id
+    (mention,) = mentions(clinic.ledger, clinic.ledger.patient_as_of(clinic.id, bob.id))
+    assert (mention.patient_id, mention.why) == (ann.id, OFFERED)
+    told = topics(clinic, mention)
+    assert "OverlaySuspected" in told
+    assert "CommentsChanged" in told
+    assert "PatientCreated" not in told
+
+
+def test_it_is_found_by_name_and_birth_date_too_when_the_patient_came_later(clinic: Clinic, ann: Patient):
+    clinic.send(**BOB, external_id=ANNS_ID)
+    bob = clinic.ledger.patient_as_of(clinic.id, ann.id)
+    later = Patient(id=str(ann.id)[:-4] + "ffff", organization_id=clinic.id, created_at="", updated_at="", source="api")
+    assert mentions(clinic.ledger, later) == []
+    described = later.changed(facts={name: BOB[name] for name in ("first_name", "last_name", "date_of_birth")})
+    assert [each.patient_id for each in mentions(clinic.ledger, described)] == [bob.id]
+
+
+def test_a_merge_that_was_undone_is_named_from_its_beginning_to_its_end(clinic: Clinic, ann: Patient):
+    bob, review = clinic.send(**BOB).patient, Review(clinic.ledger)
+    review.resolve(ann.id, bob.id, Resolution.MERGE, clinic.caller)
+    clinic.send(**ANN, external_id=ANNS_ID, email="ann@example.com")
+    review.unmerge(ann.id, bob.id, clinic.caller)
+    before = clinic.ledger.patient_as_of(clinic.id, bob.id)
+    erasure.erase(clinic.ledger, bob.id, "#77", clinic.caller)
+    (mention,) = mentions(clinic.ledger, before)
+    assert (mention.patient_id, mention.why) == (ann.id, CARRIED_OVER)
+    told = topics(clinic, mention)
+    assert (told[0], told[-1]) == ("PatientMerged", "PatientUnmerged")
+    assert "EmailChanged" in told
+    assert mentions(clinic.ledger, clinic.ledger.patient_as_of(clinic.id, bob.id)) == [mention], "also after it"
+
+
+def test_nothing_is_named_that_goes_with_the_erasure(clinic: Clinic, ann: Patient):
+    bob, review = clinic.send(**BOB).patient, Review(clinic.ledger)
+    clinic.send(**BOB, external_id=ANNS_ID)
+    review.resolve(ann.id, bob.id, Resolution.MERGE, clinic.caller)
+    survivor = review.survivor(clinic.id, ann.id)
+    assert mentions(clinic.ledger, survivor) == []
+
+
+def test_no_value_stands_in_what_is_named(clinic: Clinic, ann: Patient):
+    bob = clinic.send(**BOB).patient
+    assert clinic.send(**BOB, external_id=ANNS_ID).patient.id == ann.id
+    named = repr(mentions(clinic.ledger, clinic.ledger.patient_as_of(clinic.id, bob.id)))
+    assert OFFERED in named
+    assert not [value for value in (*BOB.values(), *ANN.values(), "MRN-1") if value in named]

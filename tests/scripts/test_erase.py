@@ -1,0 +1,53 @@
+"""Does `erase` tell whoever ordered it what is left, and where?"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.clinic import Clinic, open_ledger
+from tests.domain.records import EXTERNAL_ID_TYPE
+
+ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01"}
+BOB = {"first_name": "Bob", "last_name": "Ruiz", "date_of_birth": "1955-07-09"}
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def both(database_url: str) -> tuple[str, str, str]:
+    """Return the database, and two patients; a record of the second came with the first one's external id."""
+    with open_ledger(database_url) as ledger:
+        clinic = Clinic(database_url, ledger).found()
+        ann = clinic.send(**ANN, external_id={"type_id": EXTERNAL_ID_TYPE, "value": "MRN-1"}).patient.id
+        bob = clinic.send(**BOB).patient.id
+        clinic.send(**BOB, external_id={"type_id": EXTERNAL_ID_TYPE, "value": "MRN-1"})
+    return database_url, ann, bob
+
+
+def erase(url: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LEDGER_DATABASE_URL": url, "LEDGER_DATA_DIR": str(folder)}
+    command = [str(ROOT / "scripts" / "ledger"), "erase", *words, "--json"]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, env=environment)
+
+
+def test_what_stays_in_another_ones_stream_is_named_before_and_after(both: tuple[str, str, str], tmp_path: Path):
+    url, ann, bob = both
+    looked = erase(url, tmp_path, bob, "--check")
+    assert looked.returncode == 1
+    (place,) = json.loads(looked.stdout)["told_elsewhere"]
+    assert place["patient_id"] == ann
+    done = erase(url, tmp_path, bob, "--order", "#77", "--yes")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["streams"] == [bob]
+    assert json.loads(done.stdout)["told_elsewhere"] == [place]
+    assert json.loads(erase(url, tmp_path, bob, "--check").stdout)["told_elsewhere"] == [place]
+    assert not [value for value in BOB.values() if value in looked.stdout + done.stdout + done.stderr]
+
+
+def test_an_erasure_that_leaves_nothing_elsewhere_ends_well(both: tuple[str, str, str], tmp_path: Path):
+    url, ann, _ = both
+    assert erase(url, tmp_path, ann).returncode == 2, "an erasure names its order"
+    done = erase(url, tmp_path, ann, "--order", "#77", "--yes")
+    assert (done.returncode, json.loads(done.stdout)["told_elsewhere"]) == (0, [])

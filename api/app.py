@@ -1,6 +1,6 @@
 """Which routes are there? `create_app` wires, `get_app` reads the environment."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import falcon
 from falcon import Request, Response
@@ -23,7 +23,14 @@ from api.unread import Unread
 from domain.errors import LedgerError
 from domain.ledger import Ledger
 
+if TYPE_CHECKING:
+    from api.tracing import Tracing
+
 App = falcon.App[Any, Any]
+
+
+class TracingNotInstalled(LedgerError):
+    """LEDGER_TRACES_URL needs the extra `tracing`: ./scripts/serve installs it, or pip with scripts/tracing.lock."""
 
 
 class Doorkeeper:
@@ -48,12 +55,11 @@ class Doorkeeper:
         resp.set_header("Cache-Control", "no-store")
 
 
-def create_app(ledger: Ledger, settings: Settings) -> App:
-    """Return the WSGI application on this ledger."""
+def create_app(ledger: Ledger, settings: Settings, *around: Any) -> App:
+    """Return the WSGI application on this ledger; `around` is middleware that sees a request first and last."""
     doorkeeper = Doorkeeper(ledger, Limits(settings.requests_per_second))
-    middleware: list[Any] = [Unread(), Proxies(settings.trusted_proxies), Telemetry(ledger), SecurityHeaders()]
-    middleware += [doorkeeper, Reads(ledger), Etags(), Retirements()]
-    app = falcon.App(middleware=middleware)
+    outside: list[Any] = [Unread(), *around, Proxies(settings.trusted_proxies), Telemetry(ledger), SecurityHeaders()]
+    app = falcon.App(middleware=[*outside, doorkeeper, Reads(ledger), Etags(), Retirements()])
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, problems.answer_bug)
     app.add_error_handler(falcon.HTTPError, problems.answer_http_error)
@@ -70,4 +76,15 @@ def get_app() -> App:
     if settings.database_url is None:
         raise BadSetting(names=["LEDGER_DATABASE_URL"])
     logs.set_up(settings.log_level)
-    return create_app(build_ledger(settings.database_url, note=metrics.note), settings)
+    if settings.traces_url is None:
+        return create_app(build_ledger(settings.database_url, note=metrics.note), settings)
+    tracing = _tracing(settings.traces_url)
+    return create_app(build_ledger(settings.database_url, note=tracing.noting(metrics.note)), settings, tracing)
+
+
+def _tracing(url: str) -> "Tracing":
+    try:
+        from api.tracing import Tracing, tracer_to  # what it needs is an extra
+    except ModuleNotFoundError:
+        raise TracingNotInstalled from None
+    return Tracing(tracer_to(url))

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("127.0.0.1,::1", description="Addresses whose X-Forwarded-For is believed, by commas.")
     max_batch_bytes: int = Field(64 << 20, ge=1024, description="Largest body of a batch; each line is as a body.")
     drain_seconds: int = Field(0, ge=0, le=300, description="How long /readyz says 503 before a stop.")
+    traces_url: str | None = Field(None, description="OTLP/HTTP endpoint that gets traces; without it there are none.")
     run_dir: Path | None = Field(None, description="What the workers share while they run; `serve` sets it.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
 

@@ -2,6 +2,7 @@
 #   environment serve    the service and its embedded PostgreSQL
 #   environment test     these and the test tools
 #   environment scorecard    the service and labelled data
+#   environment tracing      the service and what sends traces
 # It needs nothing but a POSIX shell and Python 3.11 or newer, changes nothing when all is well, and may run
 # several times at once. `root` is the checkout, `python` the interpreter to use afterwards.
 
@@ -26,7 +27,7 @@ environment() {
 stamp() {
     echo "$root"
     cat "$root/requirements.lock" "$root/scripts/embedded.lock" "$root/tests/requirements.lock" \
-        "$root/scripts/scorecard.lock" "$root/pyproject.toml" | cksum
+        "$root/scripts/scorecard.lock" "$root/scripts/tracing.lock" "$root/pyproject.toml" | cksum
 }
 
 is_ready() {
@@ -65,6 +66,7 @@ set_up() {
     case $wanted in
     test) more=tests/requirements.lock ;;
     scorecard) more=scripts/scorecard.lock ;;
+    tracing) more=scripts/tracing.lock ;;
     *) more= ;;
     esac
     if [ -n "$more" ]; then

@@ -1,5 +1,6 @@
 """What of a stream can be proven, as of the last checkpoint? Everything an export needs, in one snapshot."""
 
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from psycopg import Cursor
 
 from domain.checkpoint import open_checkpoint
 from domain.errors import LedgerError
+from domain.events import PatientErased
 from domain.export import Earlier, HeadProof, export_document
 from domain.proofs import consistency_proof, inclusion_proofs
 from domain.signed_note import VerifierKey
@@ -15,6 +17,7 @@ from domain.stream_heads import ROW_SIZE, HeadsTree, bucket_hash, bucket_of, hea
 from projections.event_store import stored_entry
 from projections.proof_source import stored_nodes
 from projections.statements import statements
+from projections.verify import UnknownCheckpoint
 
 _SQL = statements("proofs")
 _STORE = statements("event_store")
@@ -24,8 +27,24 @@ class NotYetSigned(LedgerError):
     """No checkpoint covers this patient yet; one is signed every 60 seconds while `serve` or `follow` runs."""
 
 
-def export(url: str, key: VerifierKey, organization_id: str, stream_id: str) -> dict[str, Any]:
-    """Return the export document of a stream (`domain.export`). url: the owner's. NotYetSigned, Unprovable."""
+class SetBack(LedgerError):
+    """This checkpoint has more entries than the last one that was signed here: the ledger was set back."""
+
+
+def export(
+    url: str,
+    key: VerifierKey,
+    organization_id: str,
+    stream_id: str,
+    *,
+    since: Collection[int] = (),
+    kept: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return the export document of a stream (`domain.export`). url: the owner's.
+
+    It proves that the ledger begins as it was at earlier checkpoints: those of the sizes `since`, those whose notes
+    somebody `kept`, and by default the first one. NotYetSigned, Unprovable, UnknownCheckpoint, SetBack, UntrustedNote.
+    """
     with psycopg.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         notes = cursor.execute(_SQL["checkpoints"], {"from_size": 0}).fetchall()
@@ -36,17 +55,31 @@ def export(url: str, key: VerifierKey, organization_id: str, stream_id: str) -> 
         rows = cursor.execute(_STORE["select_stream"], {"organization": organization_id, "stream": stream_id, **bounds})
         stream = [stored_entry(row) for row in rows.fetchall()]
         entries = [entry for entry in stream if entry.position <= size]
-        if not entries or any(entry.topic == "PatientErased" for entry in stream[len(entries) :]):
+        if not entries or any(entry.topic == PatientErased.__name__ for entry in stream[len(entries) :]):
             raise NotYetSigned  # payloads that are gone and the event that says so belong in one document
         source = stored_nodes(cursor)
         inclusion = inclusion_proofs([entry.position - 1 for entry in entries], size, source)
         earlier = []
-        if len(notes) > 1:
-            before, first = notes[0]
-            earlier.append(Earlier(first, consistency_proof(before, size, source)))
+        for before, earlier_note in _earlier(dict(notes), key, since, kept):
+            if before > size:
+                raise SetBack(size=before, last=size)
+            earlier.append(Earlier(earlier_note, consistency_proof(before, size, source)))
         head = _head_proof(cursor, stream_key(UUID(organization_id), UUID(stream_id)), size)
         open_checkpoint(note, key)
         return export_document(entries, inclusion, note, key, head, earlier)
+
+
+def _earlier(
+    signed: Mapping[int, str], key: VerifierKey, since: Collection[int], kept: Collection[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield size and note of the checkpoints to prove the growth from."""
+    for size in since:
+        if size not in signed:
+            raise UnknownCheckpoint(size=size)
+        yield size, signed[size]
+    yield from ((open_checkpoint(note, key).size, note) for note in kept)
+    if not since and not kept and len(signed) > 1:
+        yield min(signed.items())
 
 
 def _head_proof(cursor: Cursor[Any], key: bytes, size: int) -> HeadProof:

@@ -19,7 +19,7 @@ from domain.errors import LedgerError
 from domain.signed_note import VerifierKey
 from projections.checkpoint_folder import CheckpointFolder
 from projections.migrations import known, migrate
-from projections.verify import Verdict
+from projections.verdict import Verdict
 from scripts.backup import manifest as manifests
 from scripts.backup import programs, whole
 from scripts.backup.manifest import Manifest

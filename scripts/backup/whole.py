@@ -14,7 +14,8 @@ from projections.fingerprint import fingerprint
 from projections.inline import PROJECTIONS
 from projections.rebuild import rebuild
 from projections.twin_tables import tables_of
-from projections.verify import Verdict, verify
+from projections.verdict import Verdict
+from projections.verify import verify
 
 LEFT_OUT = ("staff_sessions", "staff_links")
 """Tables whose rows are not backed up: who was signed out since then must not be signed in by a restore."""

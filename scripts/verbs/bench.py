@@ -78,3 +78,18 @@ def import_file(
     from scripts.bench import import_ as measurement
 
     show(measurement.run(rows=rows, rounds=rounds, workers=workers), as_json)
+
+
+@bench.command("panel")
+def panel(
+    events: Annotated[int, typer.Option(min=10, help="Events of the patient.")] = 1000,
+    rounds: Annotated[int, typer.Option(min=2, help="Page loads, alternating with an almost empty page.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """First paint of a long history and a step of its slider in chromium, beside an almost empty page; and `as_of`."""
+    try:
+        from scripts.bench import panel as measurement
+    except ModuleNotFoundError:
+        raise typer.BadParameter("this needs playwright, which ./scripts/test sets up") from None
+
+    show(measurement.run(events=events, rounds=rounds), as_json)

@@ -15,10 +15,11 @@ from api.settings import read_settings
 from domain import erasure
 from projections import proven
 from projections.inline import PROJECTIONS
+from projections.mentions import mentions
 from projections.migrations import migrate
 from projections.rebuild import rebuild
 from projections.statements import statements
-from projections.verify import Verdict
+from projections.verdict import Verdict
 from projections.verify import verify as check
 from scripts.data_folder import data_folder
 from scripts.signing_key import checkpoint_folder, verifier_key
@@ -31,6 +32,9 @@ PatientId = Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's
 
 def verify(
     since: Annotated[int, typer.Option(min=0, metavar="CHECKPOINT", help="Trust this checkpoint (its size).")] = 0,
+    all_heads: Annotated[
+        bool, typer.Option("--all-heads", help="Work out the stream heads of every checkpoint again, not of the last.")
+    ] = False,
     read_model: Annotated[bool, typer.Option(help="Compare the read model with the fold of every stream.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +49,7 @@ def verify(
                 verifier_key(directory),
                 checkpoint_folder(directory),
                 since=since,
+                all_heads=all_heads,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
         seconds = time.monotonic() - started
@@ -82,7 +87,8 @@ def _tell(verdict: Verdict, seconds: float) -> None:
         print(f"position {each.position}: {each.what}{stream}: {each.detail}")
     rate = f"{verdict.events} events in {seconds:.1f} s, {verdict.erased} of them erased"
     signed = f"{verdict.checkpoints} checkpoints agree, the last over {verdict.last_checkpoint}"
-    print(f"{'Passed' if verdict.passed else 'FAILED'}: head {verdict.position}; {rate}; {signed}.")
+    heads = f"stream heads of {verdict.stream_heads} of them worked out again"
+    print(f"{'Passed' if verdict.passed else 'FAILED'}: head {verdict.position}; {rate}; {signed}; {heads}.")
 
 
 class _bar:  # noqa: N801 - used as a function
@@ -101,31 +107,77 @@ class _bar:  # noqa: N801 - used as a function
 def export(
     patient: PatientId,
     proof: Annotated[Path, typer.Option("--proof", metavar="FILE", help="Where to write the document.")],
+    since: Annotated[
+        list[int] | None,
+        typer.Option(metavar="SIZE", help="Prove the growth since this checkpoint, too; again for more."),
+    ] = None,
+    kept: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="The same since a checkpoint that somebody kept; again for more."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write all events of a patient with their proofs, to be checked offline by scripts/verify_export.py."""
+    """Write all events of a patient with their proofs, to be checked offline by scripts/verify_export.py.
+
+    It proves that the ledger begins as it was at the first checkpoint, or at those named by --since and --kept.
+    """
     directory = data_folder(read_settings())
     key = verifier_key(directory)
     if key is None:
         raise proven.NotYetSigned
     with ledger_of(patient) as (_, organization_id, stream_id), database_url() as url:
-        document = proven.export(url, key, organization_id, stream_id)
+        document = proven.export(
+            url,
+            key,
+            organization_id,
+            stream_id,
+            since=since or (),
+            kept=[file.read_text("utf-8") for file in kept or ()],
+        )
     proof.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    show({"file": str(proof), "events": len(document["events"]), "verifier_key": str(key)}, as_json)
+    show(
+        {
+            "file": str(proof),
+            "events": len(document["events"]),
+            "verifier_key": str(key),
+            "earlier": len(document["earlier"]),
+        },
+        as_json,
+    )
 
 
 def erase(
     patient: PatientId,
-    order: Annotated[str, typer.Option(help="Who ordered it, and under which number.")],
+    order: Annotated[str, typer.Option(help="Who ordered it, and under which number.")] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Erase nothing; name where other patients' streams tell of this one.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase what is known of a patient, by order. It cannot be undone; the proofs of everything else stay valid."""
+    """Erase what is known of a patient, by order. It cannot be undone; the proofs of everything else stay valid.
+
+    What other patients' streams tell of this one stays, and is named: with exit code 1, for somebody to decide.
+    """
+    if not check and not order:
+        raise typer.BadParameter("an erasure names its order", param_hint="--order")
     with ledger_of(patient) as (opened, organization_id, stream_id):
-        if not yes:
-            if not sys.stdin.isatty():
-                print("Say --yes to erase without being asked.", file=sys.stderr)
-                raise typer.Exit(UNAVAILABLE - 1)
-            typer.confirm(f"Erase everything that is known of patient {stream_id}?", abort=True)
-        erased = erasure.erase(opened, stream_id, order, operator(organization_id))
-        show({"streams": list(erased.streams), "events": erased.events, "order": order}, as_json)
+        before = opened.patient_as_of(organization_id, stream_id)
+        if check:
+            told = {}
+        else:
+            if not yes:
+                _confirm(stream_id)
+            erased = erasure.erase(opened, stream_id, order, operator(organization_id))
+            told = {"streams": list(erased.streams), "events": erased.events, "order": order}
+        left = mentions(opened, before)
+        show({**told, "told_elsewhere": [each._asdict() for each in left]}, as_json)
+    if left:
+        raise typer.Exit(FINDINGS)
+
+
+def _confirm(stream_id: str) -> None:
+    if not sys.stdin.isatty():
+        print("Say --yes to erase without being asked.", file=sys.stderr)
+        raise typer.Exit(UNAVAILABLE - 1)
+    typer.confirm(f"Erase everything that is known of patient {stream_id}?", abort=True)

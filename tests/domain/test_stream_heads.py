@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from domain.stream_heads import (
     BUCKETS,
+    Heads,
     HeadsTree,
     bucket_hash,
     bucket_of,
@@ -120,3 +121,12 @@ def test_a_signed_bucket_with_half_a_row_is_refused():
     key, half = bytes(32), b"1" * 31
     tree = HeadsTree({0: bucket_hash(key + half)})
     assert not verify_head(key, half, key + half, tree.path(0), tree.root())
+
+
+@given(heads, heads, crowded)
+def test_heads_that_are_worked_out_again_in_any_steps_have_the_root_that_is_signed(first, second, third):
+    ours = Heads()
+    for step in (first, second, third):
+        ours.put(step.items())
+    _, tree = committed({**first, **second, **third})
+    assert ours.root() == tree.root()

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -16,71 +16,15 @@ import pytest
 
 from domain import erasure, hashing
 from domain.errors import UnknownPatient
-from domain.signed_note import SigningKey
 from projections import proven
-from projections.checkpoint_folder import CheckpointFolder
 from projections.event_store import stored_entry
-from projections.follow import AheadOfLedger, Following, run
+from projections.follow import AheadOfLedger, run
 from projections.sign import Signer
 from projections.statements import statements
-from projections.tracking import FollowerRecorder
-from projections.verify import UnknownCheckpoint, Verdict, verify
-from tests.clinic import Clinic
+from projections.verify import UnknownCheckpoint
+from tests.projections.signed_ledger import ANN, KEY, Signed, found
 
-KEY = SigningKey("patient-ledger-test", bytes(range(32)))
-ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01", "phone_number": "+12125550142"}
 VERIFIER = Path(__file__).parents[2] / "scripts" / "verify_export.py"
-
-
-class Signed:
-    """A clinic's ledger with a signer whose clock is ours."""
-
-    def __init__(self, clinic: Clinic, folder: CheckpointFolder) -> None:
-        self.clinic, self.folder = clinic, folder
-        self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-        self.signer = Signer(KEY, folder, lambda: self.now)
-
-    def sign(self) -> None:
-        """Follow to the end, a minute after the last time, and copy the checkpoint."""
-        self.now += timedelta(seconds=61)
-        recorder = FollowerRecorder(self.clinic.url)
-        with recorder.connect("checkpoints") as connection:
-            following = Following(self.signer, recorder, connection, "test")
-            assert following.become_active()
-            while following.step():
-                pass
-            following._next_beat = 0.0
-            following.step()
-
-    def verify(self, since: int = 0) -> Verdict:
-        return verify(self.clinic.url, KEY.verifier, self.folder, since=since)
-
-    def tamper(self, *statements: str) -> None:
-        """Do as the server's superuser: no trigger fires, no grant is asked for."""
-        with psycopg.connect(self.clinic.url, autocommit=True) as connection:
-            connection.execute("SET session_replication_role = replica")
-            for statement in statements:
-                connection.execute(statement.encode())
-
-
-@pytest.fixture
-def signed(clinic: Clinic, tmp_path: Path) -> Signed:
-    """Return a ledger of some twenty entries, signed twice."""
-    ledger = Signed(clinic, CheckpointFolder(tmp_path / "checkpoints"))
-    for number in range(4):
-        clinic.send(**{**ANN, "last_name": f"Lee{number}", "phone_number": f"+1212555010{number}"})
-    ledger.sign()
-    for number in range(4):
-        body = {**ANN, "last_name": f"Lee{number}", "phone_number": f"+1212555010{number}"}
-        clinic.send(**body, email=f"ann{number}@example.com")
-    ledger.sign()
-    return ledger
-
-
-def found(verdict: Verdict) -> tuple[str, int]:
-    """Return what the first finding says happened, and where."""
-    first = verdict.findings[0]
-    return first.what, first.position
 
 
 def test_a_ledger_that_nobody_touched_passes_with_every_checkpoint(signed: Signed):
@@ -111,6 +55,22 @@ def test_a_ledger_that_nobody_touched_passes_with_every_checkpoint(signed: Signe
 )
 def test_an_edited_column_is_found_where_it_stands(signed: Signed, column: str):
     signed.tamper(f"UPDATE ledger_events SET {column} WHERE position = 9")
+    assert found(signed.verify()) == ("edited", 9)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param("salt = salt || substring(state FOR 1), state = substring(state FROM 2)", id="salt and state"),
+        pytest.param("leaf_hash = leaf_hash || leaf_hash", id="leaf_hash"),
+        pytest.param("leaf_hash = ''", id="no leaf_hash"),
+        pytest.param("chain_hash = substring(chain_hash FROM 2)", id="chain_hash"),
+        pytest.param("state_hash = state_hash || state_hash", id="state_hash"),
+        pytest.param("state = ''", id="state"),
+    ],
+)
+def test_a_column_of_another_length_is_found(signed: Signed, columns: str):
+    signed.tamper(f"UPDATE ledger_events SET {columns} WHERE position = 9")
     assert found(signed.verify()) == ("edited", 9)
 
 

@@ -34,6 +34,7 @@ def test_the_audit_fails_on_an_advisory_and_says_what_it_did_not_look_at(
     tmp_path: Path, source: str, code: int, said: str
 ):
     (tmp_path / "pip_audit").mkdir()
+    (tmp_path / "pip_audit" / "__init__.py").touch()
     (tmp_path / "pip_audit" / "__main__.py").write_text(source)
     ran = subprocess.run(
         [sys.executable, ROOT / ".ci" / "audit.py"],

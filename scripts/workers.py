@@ -11,12 +11,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
@@ -30,6 +28,7 @@ from api.readiness import DRAINING
 from api.settings import Settings, read_settings
 from domain.errors import LedgerUnavailable
 from scripts.embedded import launch
+from scripts.run_folder import make_run_folder, sweep_run_folders
 
 START = 60
 """Seconds until a worker must answer."""
@@ -57,13 +56,15 @@ class Workers:
 
     def __enter__(self) -> Self:
         launcher = [sys.executable, "-I", "-S", launch.__file__]
-        self._run_dir = Path(tempfile.mkdtemp(prefix="ledger-run-"))
+        sweep_run_folders()
+        self._run_dir, self._run_lock = make_run_folder()
         (self._run_dir / METRICS).mkdir()
         who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid(), "/", "/"]
         self._process = subprocess.Popen(
             [*launcher, *map(str, who), sys.executable, "-m", "scripts.workers"],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
+            pass_fds=[self._run_lock],
             start_new_session=True,  # Ctrl-C reaches us alone, and we stop it in order
         )
         try:
@@ -101,6 +102,7 @@ class Workers:
             self._process.kill()
             self._process.wait(timeout=10)
         shutil.rmtree(self._run_dir, ignore_errors=True)
+        os.close(self._run_lock)
 
     def _environment(self) -> dict[str, str]:
         settings = self._settings

@@ -230,7 +230,8 @@ def _dropped(event: events.FieldDropped, teller: Teller) -> Told:
     if event.field == MORE:
         parts.append("More ignored than is listed")
     else:
-        parts.append(f"{capital(label(event.field))} ignored")
+        unknown = event.reason == Reason.UNKNOWN_FIELD  # whatever it resembles, it is told as it was sent
+        parts.append(f"“{event.field}” ignored" if unknown else f"{capital(label(event.field))} ignored")
         if event.offered is not None:
             sent = f"{teller.sender} sent " if teller.sender else "the record said "
             parts += [": ", sent, "“", Value(f"offered.{event.field}", event.offered), "”"]

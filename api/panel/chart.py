@@ -12,7 +12,7 @@ from falcon import Request
 
 from api import parameters
 from api.panel.door import looker
-from api.panel.verified import last_verified
+from api.panel.verified import Verified, last_verified
 from domain import patient as patients
 from domain.entry import Entry
 from domain.errors import UnknownPatient
@@ -29,17 +29,18 @@ from projections.wording import Display
 
 @dataclass(frozen=True)
 class Chart:
-    """A patient, opened by somebody. `patient` is `None` once erased by order; `version` is that of the last entry."""
+    """A patient, opened by somebody. `patient` is `None` once erased; `version`, `position` are the last entry's."""
 
     id: str
     patient: Patient | None
     version: int
+    position: int
     began_at: datetime
     organization: Organization
     display: Display
     may_reveal: bool
     lock: FirstCommunicationRecorded | None
-    verified_at: datetime | None
+    last_verified: Verified | None
     now: datetime
 
     @property
@@ -60,8 +61,11 @@ class Chart:
 
     @property
     def verified(self) -> str:
-        """Return when the ledger was last verified, in words."""
-        return "not verified yet" if self.verified_at is None else f"verified {ago(self.now - self.verified_at)}"
+        """Return when the ledger was last verified, in words, and whether the patient has changed since."""
+        if self.last_verified is None:
+            return "not verified yet"
+        since = "" if self.position <= self.last_verified.position else ", the latest not yet"
+        return f"verified {ago(self.now - self.last_verified.at)}{since}"
 
     def tell(self, entry: Entry) -> Told:
         """Return what the History shows of an entry."""
@@ -86,19 +90,20 @@ def open_chart(ledger: Ledger, req: Request, patient_id: str, what: str) -> Char
         last, first = ends
         revealed = member.may("phi:read") or access_log.is_revealed(cursor, clinic, stream, member.actor)
         lock = first_communication(cursor, clinic, stream)
-        verified_at = last_verified(cursor)
+        verified = last_verified(cursor)
         access_log.record(cursor, looker(req), "view", [stream], what=what, masked=not revealed)
     assert first.recorded_at is not None
     return Chart(
         id=stream,
         patient=patient,
         version=last.originator_version,
+        position=last.position,
         began_at=first.recorded_at,
         organization=req.context.clinic,
         display=Display(zone(req.context.clinic.time_zone), masked=not revealed),
         may_reveal=not revealed and member.may("phi:reveal"),
         lock=lock,
-        verified_at=verified_at,
+        last_verified=verified,
         now=datetime.now(UTC),
     )
 

@@ -16,7 +16,7 @@ from domain.ledger import Ledger
 from projections import access_log
 from projections.access_log import Look
 from projections.history_query import Filter, history_page
-from projections.wording import who
+from projections.wording import day, who
 
 PAGE = 100
 YEARS = 6
@@ -51,7 +51,9 @@ class WhoLooked:
 
 def _line(chart: Chart, look: Look) -> dict[str, Any]:
     said = [
-        f"{name.replace('_', ' ')}: {value}" for name, value in look.detail.items() if name not in ("what", "masked")
+        f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}"
+        for name, value in look.detail.items()
+        if name not in ("what", "masked") and value != []
     ]
     return {
         "at": look.at.isoformat(),
@@ -79,7 +81,7 @@ class Disclosures:
         """Show the report of the days `from` … `to`; six years back where nothing is said."""
         chart = open_chart(self._ledger, req, patient_id, "disclosures")
         today = chart.now.astimezone(chart.display.zone).date()
-        first = _day(req.get_param("from")) or today - timedelta(days=366 * YEARS)
+        first = _day(req.get_param("from")) or _years_before(today)
         last = _day(req.get_param("to")) or today
         since, until = (midnight(each, chart.display.zone) for each in (first, last + timedelta(days=1)))
         with self._ledger.recorder.reading(chart.organization.id) as cursor:
@@ -93,6 +95,7 @@ class Disclosures:
             chart=chart,
             first=first.isoformat(),
             last=last.isoformat(),
+            between=(day(first.isoformat()), day(last.isoformat())),
             lines=[(chart.display.moment(at), line) for at, line in lines],
         )
 
@@ -123,6 +126,14 @@ def _disclosed(look: Look) -> dict[str, str]:
         "why": str(look.detail.get("purpose") or "Exchange with a partner"),
         "request_id": look.request_id,
     }
+
+
+def _years_before(today: date) -> date:
+    """Return the same day six years before; the first of March where that year has no 29th of February."""
+    try:
+        return today.replace(year=today.year - YEARS)
+    except ValueError:
+        return date(today.year - YEARS, 3, 1)
 
 
 def _day(text: str | None) -> date | None:

@@ -44,12 +44,21 @@ def test_an_erased_patient_has_no_states_and_is_not_found(after_erasure):
     assert "Nobody found" in after_erasure.post("/panel", {"words": "garcia"}).text
 
 
-@pytest.mark.parametrize(("passed", "said"), [(True, r"verified \d+ s ago"), (False, "not verified yet")])
-def test_the_chip_says_when_the_ledger_was_verified(auditor, story, panel_url, passed, said):
+@pytest.mark.parametrize(
+    ("passed", "position", "said"),
+    [
+        (True, 2**62, r"verified \d+ s ago(?!, the latest)"),
+        (True, 1, r"verified \d+ s ago, the latest not yet"),
+        (False, 2**62, "not verified yet"),
+    ],
+    ids=["wholly", "not the latest", "failed"],
+)
+def test_the_chip_says_when_the_ledger_was_verified(auditor, story, panel_url, passed, position, said):
     with psycopg.connect(panel_url) as owner:
         owner.execute(
-            "INSERT INTO ledger_checks (kind, subject, position, passed, result) VALUES ('verify', 'ledger', 1, %s, '')"
-            " ON CONFLICT (kind, subject) DO UPDATE SET passed = excluded.passed, finished_at = now()",
-            (passed,),
+            "INSERT INTO ledger_checks (kind, subject, position, passed, result)"
+            " VALUES ('verify', 'ledger', %s, %s, '') ON CONFLICT (kind, subject) DO UPDATE SET"
+            " passed = excluded.passed, position = excluded.position, finished_at = now()",
+            (position, passed),
         )
     assert re.search(said, text_of(auditor.get(f"/panel/patients/{story.ann}")))

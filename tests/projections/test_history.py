@@ -203,6 +203,11 @@ def test_an_event_is_told_in_one_plain_sentence(event, sentence):
     assert told.kind in KINDS
 
 
+def test_a_field_that_nobody_knows_is_told_by_the_name_it_was_sent_under():
+    told = tell(events.FieldDropped(field="dob", reason="unknown_field", offered=None), TELLER)
+    assert told.sentence == "“dob” ignored. There is no field of this name."
+
+
 def test_every_event_that_can_be_stored_has_a_sentence():
     assert set(SENTENCES) >= set(events.EVENTS.values())
 

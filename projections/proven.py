@@ -60,7 +60,7 @@ def export(
         source = stored_nodes(cursor)
         inclusion = inclusion_proofs([entry.position - 1 for entry in entries], size, source)
         earlier = []
-        for before, earlier_note in _earlier(dict(notes), key, since, kept):
+        for before, earlier_note in dict.fromkeys(_earlier(dict(notes), key, since, kept)):
             if before > size:
                 raise SetBack(size=before, last=size)
             earlier.append(Earlier(earlier_note, consistency_proof(before, size, source)))

@@ -113,7 +113,12 @@ def export(
     ] = None,
     kept: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="The same since a checkpoint that somebody kept; again for more."),
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The same since a checkpoint that somebody kept; again for more.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -132,7 +137,7 @@ def export(
             organization_id,
             stream_id,
             since=since or (),
-            kept=[file.read_text("utf-8") for file in kept or ()],
+            kept=[file.read_text("utf-8", "replace") for file in kept or ()],
         )
     proof.write_text(json.dumps(document, indent=1), encoding="utf-8")
     show(

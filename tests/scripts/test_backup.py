@@ -24,6 +24,7 @@ from projections.checkpoint_folder import CheckpointFolder
 from projections.follow import Following
 from projections.sign import Signer
 from projections.tracking import FollowerRecorder
+from projections.verify import verify
 from scripts.backup import manifest as manifests
 from scripts.backup.make import FolderTaken, NothingToBackUp, NotWhole, back_up
 from scripts.backup.manifest import DamagedBackup, Manifest, NewerBackup, NoBackup
@@ -193,6 +194,7 @@ def test_a_restore_that_loses_entries_says_so_by_what_was_signed_outside(site: S
     assert (finding.what, finding.position) == ("rolled back", position + 1)
     assert f"{signed} entries were signed and {position} are there" in finding.detail
     assert check_positions(url) == position, "it is restored all the same"
+    assert verify(url, site.key.verifier, site.checkpoints).findings == [finding], "whoever asks later hears the same"
 
     aside = site.folder / "checkpoints-of-lost-entries"
     aside.mkdir()

@@ -23,6 +23,7 @@ from tests.api.service import serving
 from tests.panel.story import PASSWORD, Story, tell_long_story
 
 pytestmark = pytest.mark.timeout(600)  # chromium may have to be installed first
+expect.set_options(timeout=20_000)  # milliseconds: a machine may be busy
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
 PICTURES = Path(os.environ.get("PANEL_PICTURES") or Path(tempfile.gettempdir()) / "patient-ledger-panel")

@@ -64,16 +64,25 @@ class Frontier:
 
     def extended(self, leaves: Iterable[bytes]) -> tuple["Frontier", list[tuple[Node, bytes]]]:
         """Return the frontier after these leaf hashes, and the nodes to store that they completed."""
-        size, edge, completed = self.size, list(self.hashes), []
-        for leaf in leaves:
-            top, level, index = leaf, 0, size
-            while index & 1:
-                top, level, index = sha256(b"\x01" + edge.pop() + top).digest(), level + 1, index >> 1
-                if level % STRIDE == 0:
-                    completed.append(((level, index), top))
-            edge.append(top)
-            size += 1
-        return Frontier(size, tuple(edge)), completed
+        hashes = list(leaves)
+        size = self.size + len(hashes)
+        waiting = dict(
+            zip((level for level in reversed(range(64)) if self.size >> level & 1), self.hashes, strict=True)
+        )
+        edge, completed, level, first = [], [], 0, self.size
+        while hashes or waiting:
+            if level % STRIDE == 0 and level:
+                completed += [((level, index), node) for index, node in enumerate(hashes, start=first)]
+            if level in waiting:  # a left node whose right one has come, or goes on waiting
+                hashes.insert(0, waiting.pop(level))
+                first -= 1
+            if len(hashes) % 2:
+                edge.append(hashes.pop())
+            hashes = [
+                sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=True)
+            ]
+            level, first = level + 1, first + 1 >> 1
+        return Frontier(size, tuple(reversed(edge))), completed
 
 
 def stored(node: Node) -> list[Node]:

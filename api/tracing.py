@@ -24,13 +24,16 @@ from api.telemetry import QUIET
 
 Note = Callable[[str, float], None]
 
+PATIENCE = 2.0
+"""Seconds that a collector has for a batch of spans; so long it may also hold up the end of a worker."""
+
 STEPS = ("look_up", "append")
 """What the ledger tells of a transaction in seconds; the rest are counts and causes."""
 
 
 def tracer_to(url: str) -> Tracer:
     """Return a tracer that sends spans to an OTLP/HTTP endpoint, in the background; OTEL_* variables say the rest."""
-    return tracer_with(OTLPSpanExporter(endpoint=url))
+    return tracer_with(OTLPSpanExporter(endpoint=url, timeout=PATIENCE))
 
 
 def tracer_with(exporter: SpanExporter) -> Tracer:

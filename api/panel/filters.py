@@ -29,6 +29,9 @@ KIND_WORDS = {
 }
 """Kind → the word beside its icon."""
 
+KIND_OF_WORD = {word.lower().replace(" ", "_"): kind for kind, word in KIND_WORDS.items()}
+"""What people read on the page and type, such as "ignored" or "external_id" → kind."""
+
 CHOICES = ("changed", "linked", "kept", "dropped", "matched", "flagged", "reviewed", "communicated", "created")
 """The kinds that the panel offers to filter a patient's history by."""
 
@@ -80,14 +83,22 @@ def read_filter(sent: Mapping[str, Any], organization: Organization, display: Di
     troubles: list[str] = []
     values: dict[str, Any] = {}
     sent = with_qualifiers(sent)
-    kinds = [kind for kind in _all(sent.get("kind")) if kind in KINDS]
+    kinds = []
+    for said in _all(sent.get("kind")):
+        kind = KIND_OF_WORD.get(said.lower(), said)
+        if kind in KINDS:
+            kinds.append(kind)
+        elif said:
+            troubles.append(f"There is no kind “{said[:40]}”; there are {', '.join(KIND_OF_WORD)}.")
     if kinds:
-        values["kind"] = kinds
+        values["kind"] = list(dict.fromkeys(kinds))
     for name in ("field", "actor", "text"):
         if value := _one(sent.get(name)).strip()[:200]:
             values[name] = value
     if (origin := _one(sent.get("source"))) in SOURCES:
         values["source"] = origin
+    elif origin:
+        troubles.append(f"There is no source “{origin[:40]}”; there are {', '.join(SOURCES)}.")
     days: dict[str, date] = {}
     for name in ("from", "to"):
         if text := _one(sent.get(name)):

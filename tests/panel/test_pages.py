@@ -154,6 +154,19 @@ def test_a_date_that_is_none_is_told_and_limits_nothing(auditor, story):
     assert "MRN replaced" in page
 
 
+@pytest.mark.parametrize("page", ["", "/export"])
+def test_a_filter_that_nobody_knows_limits_nothing_and_is_told(auditor, story, page):
+    told = text_of(auditor.get(f"/panel/patients/{story.ann}{page}?kind=colour&source=pigeon"))
+    assert "There is no kind “colour”" in told
+    assert "There is no source “pigeon”" in told
+
+
+@pytest.mark.parametrize("asked", ["kind=linked", "kind=external_id", "text=kind:external_id", "kind=External_id"])
+def test_a_kind_is_known_by_the_word_that_people_read(auditor, story, asked):
+    page = text_of(auditor.get(f"/panel/patients/{story.ann}?{asked}"))
+    assert "Limited to Kind: External id" in page
+
+
 def test_the_cause_view_leads_from_the_request_to_its_events(auditor, story):
     page = auditor.get(f"/panel/patients/{story.ann}?kind=linked&text=00912").text
     request = re.search(r"/requests/(req_[0-9a-f]+)", page)

@@ -4,6 +4,7 @@ Chromium, a cold page each time, one worker process; and what `as_of` costs in t
 and the most, in ms as they passed: other work on the machine counts.
 """
 
+import os
 import shutil
 import socket
 import tempfile
@@ -121,7 +122,8 @@ def _served(url: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = Settings.model_validate({"workers": 1, "port": port, "database_url": url, "log_level": "error"})
+    os.environ["LEDGER_LOG_LEVEL"] = "error"  # the worker's: a line for each page is not what was asked for
+    settings = Settings.model_validate({"workers": 1, "port": port, "database_url": url})
     with Workers(settings, url):
         yield base_url(settings)
 

@@ -61,9 +61,9 @@ class Identity:
     @property
     def phones(self) -> tuple[str, ...]:
         """Return the phone numbers that are no fillers, the main one first."""
-        return tuple(
-            each for each in dict.fromkeys((self.phone, self.additional_phone)) if each and not is_filler_phone(each)
-        )
+        main, other = self.phone, self.additional_phone
+        first = (main,) if main and not is_filler_phone(main) else ()
+        return (*first, other) if other and other != main and not is_filler_phone(other) else first
 
     @property
     def mailbox(self) -> str:

@@ -18,7 +18,7 @@ _TWO_DIGIT_COUNTRIES = _words(
     "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66"
     " 81 82 84 86 90 91 92 93 94 95 98"
 )
-_COUNTING = ("01234567890123456789", "98765432109876543210")
+_COUNTING_UP, _COUNTING_DOWN = "01234567890123456789", "98765432109876543210"
 _DIRECTORY_ASSISTANCE = "5551212"
 
 _FILLER_LOCALS = _words(
@@ -58,6 +58,8 @@ _BIRTH_DATES = _words(
     """
 )
 _EPOCH = "1970-01-01"
+_PUNCTUATION = re.compile("[._-]")
+_NO_LETTER_OR_DIGIT = re.compile("[^a-z0-9]")
 
 
 @lru_cache(maxsize=16_384)
@@ -73,15 +75,15 @@ def is_filler_phone(e164: str) -> bool:
     national = digits[code:]
     if len(national) < 5 or len(set(national[-7:])) == 1:
         return True
-    if any(national == (national[:period] * 15)[: len(national)] for period in (2, 3)):
+    if national[2:] == national[:-2] or national[3:] == national[:-3]:  # two or three digits over and over
         return True
-    if any(national in run for run in _COUNTING):
+    if national in _COUNTING_UP or national in _COUNTING_DOWN:
         return True
-    parts = (national[:3], national[3:6], national[6:])
     if len(national) != 10:
         return False
+    parts = (national[:3], national[3:6], national[6:])
     return (
-        all(len(set(part)) == 1 for part in parts)
+        (len(set(parts[0])) == len(set(parts[1])) == len(set(parts[2])) == 1)
         or parts == ("123", "123", "1234")
         or national[3:] == _DIRECTORY_ASSISTANCE
     )
@@ -94,7 +96,7 @@ def is_filler_email(email: str) -> bool:
     example.com are kept: partners test with them.
     """
     local, _, domain = email.lower().partition("@")
-    bare = re.sub(r"[^a-z0-9]", "", local)
+    bare = _NO_LETTER_OR_DIGIT.sub("", local)
     host = domain.split(".")[0]
     if bare in _FILLER_LOCALS or host in _FILLER_HOSTS:
         return True
@@ -106,7 +108,7 @@ def is_filler_email(email: str) -> bool:
 @lru_cache(maxsize=16_384)
 def is_placeholder_email(email: str) -> bool:
     """Tell whether an email address is nobody's own: a filler, or the mailbox of a role or an office."""
-    return re.sub(r"[._-]", "", email.lower().partition("@")[0]) in _ROLE_LOCALS or is_filler_email(email)
+    return _PUNCTUATION.sub("", email.lower().partition("@")[0]) in _ROLE_LOCALS or is_filler_email(email)
 
 
 def is_placeholder_name(folded: str) -> bool:

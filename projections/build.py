@@ -30,8 +30,8 @@ LOCK = 0x1ED6E2_0002
 PART = 25_000
 """Entries of a part, about."""
 
-FLUSH = 1 << 18
-"""Bytes that are gathered before they are sent."""
+FLUSH = 1_000
+"""Rows that are gathered before they are sent."""
 
 Stream = tuple[UUID, UUID]
 
@@ -139,36 +139,35 @@ class _Target:
 
     def __init__(self, table: Table, connection: Connection[Any]) -> None:
         assert table.rows is not None
-        self._rows = table.rows
+        self._rows_of = table.rows
         self._cursor = connection.cursor()
         types = twin_tables.columns(self._cursor, table.name, twin_tables.BUILDING)
         self._encode = copy_rows.encoder([types[column] for column in table.columns])
         self._statement = SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
             Identifier(twin_tables.BUILDING, table.name), SQL(", ").join(map(Identifier, table.columns))
         )
-        self._waiting: list[bytes] = []
-        self._size = 0
+        self._waiting: list[Sequence[Any]] = []
         self._copy: Copy | None = None
 
     def begin(self, stack: ExitStack) -> None:
-        self._waiting, self._size = [copy_rows.HEADER], 0
+        self._waiting = []
         self._copy = stack.enter_context(self._cursor.copy(self._statement))
+        self._copy.write(copy_rows.HEADER)
 
     def add(self, patient: Patient, chain_hash: bytes) -> None:
-        encoded = self._encode(self._rows(patient, chain_hash))
-        self._waiting.append(encoded)
-        self._size += len(encoded)
-        if self._size >= FLUSH:
+        self._waiting += self._rows_of(patient, chain_hash)
+        if len(self._waiting) >= FLUSH:
             self._flush()
 
     def end(self) -> None:
-        self._waiting.append(copy_rows.TRAILER)
         self._flush()
+        assert self._copy is not None
+        self._copy.write(copy_rows.TRAILER)
 
     def _flush(self) -> None:
         assert self._copy is not None
-        self._copy.write(b"".join(self._waiting))
-        self._waiting, self._size = [], 0
+        self._copy.write(self._encode(self._waiting))
+        self._waiting = []
 
 
 def _log(part: Part, position: int, only_organizations: bool) -> Composed:

@@ -7,6 +7,7 @@ reading in chunks makes a row cost half a microsecond; as UUIDs and datetimes, r
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -79,7 +80,14 @@ def read(connection: Connection[Any], query: Composed) -> Generator[Row, None, N
 
 def moment(microseconds: int) -> str:
     """Return the instant as folds hold it, `domain.entry.instant` of the same moment."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds") + "Z"
+    hour, rest = divmod(microseconds, 3_600_000_000)
+    minute, rest = divmod(rest, 60_000_000)
+    return f"{_hour(hour)}{minute:02}:{rest // 1_000_000:02}.{rest % 1_000_000:06}Z"
+
+
+@lru_cache(maxsize=4096)
+def _hour(number: int) -> str:
+    return f"{_EPOCH + timedelta(hours=number):%Y-%m-%dT%H:}"
 
 
 def fold_streams(rows: Iterable[Row], tally: Tally, *, since: int = 0) -> Iterator[Folded]:

@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -20,9 +20,11 @@ from typing import IO, Any, Self
 import orjson
 
 from domain.errors import LedgerUnavailable
+from domain.golden_record import IDENTITY
 from domain.ledger import Caller, Ledger
-from domain.match_keys import match_keys
+from domain.match_keys import MatchKey, match_keys
 from domain.normalise import normalise
+from domain.organization import Organization
 from domain.record import read_record
 from domain.upsert import identity_of_record
 from projections import imports
@@ -72,6 +74,13 @@ class Job:
     workers: int = 2
     dry_run: bool = False
     digest: bytes | None = None
+
+
+def keys_of(body: dict[str, Any], organization: Organization, today: date) -> frozenset[MatchKey]:
+    """Return the match keys of a record: of what it says of who somebody is, the rest need not be read."""
+    record, _ = read_record({name: body[name] for name in (*IDENTITY, "external_id") if name in body})
+    clean, _ = normalise(record, organization=organization, today=today)
+    return match_keys(identity_of_record(clean))
 
 
 class Import:
@@ -128,20 +137,14 @@ class Import:
             self._reject(row.line, row.problem, row.original, [])
             self._waiting.discard(row.line)
             return
-        keys = self._keys(row.body)
+        organization = self._ledger.organization(self._job.caller.organization_id)
+        keys = keys_of(orjson.loads(row.body), organization, self._today)
         while (lane := self._lanes.lane_for(keys)) is None:
             self._drain()
         self._lanes.enter(lane, keys)
         self._gathering[lane].append(_Placed(row, keys))
         if len(self._gathering[lane]) == LIST:
             self._send(lane)
-
-    def _keys(self, body: bytes) -> Sequence[Any]:
-        """Return the match keys of a record."""
-        record, received = read_record(orjson.loads(body))
-        organization = self._ledger.organization(self._job.caller.organization_id)
-        clean, _ = normalise(record, organization=organization, today=self._today, received=received)
-        return tuple(match_keys(identity_of_record(clean)))
 
     def _send(self, lane: int) -> None:
         if self._gathering[lane]:
@@ -213,7 +216,7 @@ class _Placed:
     """A row on its way."""
 
     row: Row
-    keys: Sequence[Any]
+    keys: Collection[MatchKey]
 
 
 class _Worker:

@@ -92,7 +92,7 @@ def rebuild(
             with _timed(report, "build"):
                 _create(connection, names)
                 report.position = head(cursor)
-                all_parts = parts(cursor, report.position, part)
+                all_parts = parts(cursor, report.position, _told_often(part, throttle))
                 _build(url, report, all_parts, poisoned, workers, throttle, progress)
             with _timed(report, "index"):
                 progress("index", 0, 0)
@@ -195,6 +195,11 @@ def _complete(url: str, names: Sequence[str]) -> None:
 
     with ThreadPoolExecutor() as threads:
         list(threads.map(complete, [table for table in _tables(names) if table.rows is not None]))
+
+
+def _told_often(part: int, throttle: float | None) -> int:
+    """Return the entries of a part: when they come slowly fewer, so that progress is told every few seconds."""
+    return part if throttle is None else min(part, max(1_000, round(throttle * 5)))
 
 
 def _build(

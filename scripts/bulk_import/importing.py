@@ -127,6 +127,8 @@ class Import:
             self.summary.seconds = time.monotonic() - start
             self._note(force=True)
             self._rejects.close()
+            if self._rejects_path.is_file() and not self._rejects_path.stat().st_size:
+                self._rejects_path.unlink()
         return self.summary
 
     def _take(self, row: Row | BadRow) -> None:

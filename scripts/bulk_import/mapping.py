@@ -21,7 +21,7 @@ MOST_PAYORS = 20
 
 
 class BadMapping(LedgerError):
-    """The mapping cannot be used; its form is described in the README."""
+    """The mapping cannot be used; its form is described in the README, at Import."""
 
 
 class UnknownColumns(LedgerError):
@@ -71,6 +71,8 @@ def read_mapping(path: Path | None) -> ColumnMapping:
         return ColumnMapping()
     try:
         told = json.loads(path.read_text("utf-8-sig"))
+        if not told.keys() <= {"columns", "constants"}:
+            raise BadMapping(reason='an object with "columns" and "constants" is expected')
         columns = {name: _target(value) for name, value in told.get("columns", {}).items()}
         constants = [(_strictly(name), value) for name, value in told.get("constants", {}).items()]
     except (OSError, ValueError, AttributeError) as error:

@@ -203,6 +203,7 @@ def test_every_row_is_a_request_of_its_own(database_url, organization, tmp_path)
             "SELECT DISTINCT request_id FROM ledger_events WHERE source = 'bulk_import' ORDER BY 1"
         ).fetchall()
     assert [each[0].rpartition(".")[2] for each in requests] == ["1", "2", "3"]
+    assert not (tmp_path / "people.ndjson.rejects.ndjson").exists()
 
 
 @pytest.mark.parametrize(

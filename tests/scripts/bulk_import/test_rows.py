@@ -116,6 +116,7 @@ def test_a_mapping_names_leaves_out_splits_and_adds(mapping_file):
     "told",
     [
         [],
+        {"MRN": "external_id.value"},
         {"columns": {"A": "no_such_field"}},
         {"columns": {"A": 7}},
         {"columns": {"A": {"field": "tags", "split": ""}}},

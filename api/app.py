@@ -1,5 +1,6 @@
 """Which routes are there? `create_app` wires, `get_app` reads the environment."""
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import falcon
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from api.tracing import Tracing
 
 App = falcon.App[Any, Any]
+
+GARBAGE_THRESHOLD = 10_000
+"""New objects between two looks for cycles: a request makes a few thousand, and hardly a cycle."""
 
 
 class TracingNotInstalled(LedgerError):
@@ -76,10 +80,12 @@ def get_app() -> App:
     if settings.database_url is None:
         raise BadSetting(names=["LEDGER_DATABASE_URL"])
     logs.set_up(settings.log_level)
-    if settings.traces_url is None:
-        return create_app(build_ledger(settings.database_url, note=metrics.note), settings)
-    tracing = _tracing(settings.traces_url)
-    return create_app(build_ledger(settings.database_url, note=tracing.noting(metrics.note)), settings, tracing)
+    around = [] if settings.traces_url is None else [_tracing(settings.traces_url)]
+    note = around[0].noting(metrics.note) if around else metrics.note
+    app = create_app(build_ledger(settings.database_url, note=note), settings, *around)
+    gc.freeze()  # what is there now stays; looking through it again and again would cost each request a few percent
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    return app
 
 
 def _tracing(url: str) -> "Tracing":

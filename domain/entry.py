@@ -26,8 +26,7 @@ class Envelope(NamedTuple):
     source: str
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """An event with everything but its place in the ledger. `salt` is 16 random bytes."""
 
     organization_id: UUID

@@ -5,7 +5,7 @@ In words, never values: evidence is stored with every match, told in every answe
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from rapidfuzz.distance import OSA
 
@@ -42,30 +42,30 @@ class Identity:
     created_last_name: str | None = None
     former_last_names: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def name(self) -> PersonName:
         """Return the name in comparable parts."""
         return parse_name(self.first_name, self.middle_name, self.last_name)
 
-    @property
+    @cached_property
     def created_name(self) -> PersonName:
         """Return the name the patient was created with, in comparable parts."""
         return parse_name(self.created_first_name, None, self.created_last_name)
 
-    @property
+    @cached_property
     def birth_date(self) -> str:
         """Return the date of birth; empty when it is missing or a placeholder."""
         born = self.date_of_birth
         return born if born and not is_placeholder_birth_date(born) else ""
 
-    @property
+    @cached_property
     def phones(self) -> tuple[str, ...]:
         """Return the phone numbers that are no fillers, the main one first."""
         main, other = self.phone, self.additional_phone
         first = (main,) if main and not is_filler_phone(main) else ()
         return (*first, other) if other and other != main and not is_filler_phone(other) else first
 
-    @property
+    @cached_property
     def mailbox(self) -> str:
         """Return the email address; empty when it is missing or nobody's own."""
         return self.email if self.email and not is_placeholder_email(self.email) else ""

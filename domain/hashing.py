@@ -17,7 +17,7 @@ nothing about a short value. Inputs of chains (64 bytes), inner nodes (65) and l
 length, so that none can be passed off as another.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from struct import Struct
 from uuid import UUID
@@ -95,3 +95,8 @@ def microseconds(at: datetime) -> int:
     """Return whole microseconds since the Unix epoch, exactly; TypeError when `at` has no time zone."""
     past = at - _EPOCH
     return (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
+
+
+def at_microseconds(microseconds: int) -> datetime:
+    """Return the instant, in UTC, so many microseconds after the Unix epoch."""
+    return _EPOCH + timedelta(microseconds=microseconds)

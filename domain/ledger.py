@@ -225,7 +225,7 @@ class Ledger(Application[UUID]):
             self._note("append", (self._clock() - began).total_seconds())
             self._note("records", len(decided.results))
             positions = iter([recording.notification.id for recording in recordings])
-            decided.results = [self._stored(result, work.after, positions) for result in decided.results]
+            decided.results = [self._stored(result, work, positions) for result in decided.results]
         elif kept:
             work.commit()
 
@@ -311,7 +311,7 @@ class Ledger(Application[UUID]):
 
     @staticmethod
     def _stored(
-        result: Receipt | Kept | LedgerError, after: Mapping[tuple[str, int], Patient], positions: Iterator[int]
+        result: Receipt | Kept | LedgerError, work: Work, positions: Iterator[int]
     ) -> Receipt | Kept | LedgerError:
         """Return the receipt with what the append handed out: the patient as this record left it, not a later one."""
         if not isinstance(result, Receipt):
@@ -319,7 +319,7 @@ class Ledger(Application[UUID]):
         position = None
         for _ in result.events:
             position = next(positions)
-        patient = after.get((result.patient.id, result.patient.version), result.patient)
+        patient = work.stored(result.patient.id, result.patient.version) or result.patient
         return Receipt(**{**result.__dict__, "patient": patient, "position": position})
 
     # ---- one patient

@@ -1,5 +1,6 @@
 """Under which keys is a person looked up, and locked?"""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from domain.evidence import Identity
@@ -12,6 +13,7 @@ class MatchKey(NamedTuple):
     key: str
 
 
+@lru_cache(maxsize=4096)  # a record's, and its patient's before and after: asked for three times as a rule
 def match_keys(identity: Identity) -> frozenset[MatchKey]:
     """Return the match keys of a record or a patient: six or seven as a rule.
 

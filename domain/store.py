@@ -22,8 +22,8 @@ class Work(Protocol):
     states: dict[str, Any]
     """Stream id → `Patient` or `Organization`, as looked up; after the append as stored."""
 
-    after: dict[tuple[str, int], Any]
-    """(stream id, version) → `Patient` or `Organization`, for every version that the append stored."""
+    def stored(self, stream_id: str, version: int) -> Any:
+        """Return the `Patient` or `Organization` of a version that the append stored, `None` of any other."""
 
     def erase(self, streams: Mapping[str, int]) -> None:
         """Remove payloads and salts of these streams, up to a version each, with what is appended next."""
@@ -39,7 +39,7 @@ class Work(Protocol):
     def keep(self, kept: Sequence[Kept]) -> None:
         """Store what requests led to, with what is appended next."""
 
-    def commit(self) -> None:
+    def commit(self) -> object:
         """Commit without an append."""
 
     def lock_patients(self, organization_id: str, ids: Sequence[str]) -> list[Patient]:

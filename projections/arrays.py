@@ -27,8 +27,14 @@ class Column:
     element: ClassVar[int]
     array: ClassVar[int]
 
-    def __init__(self, encoded: Iterable[bytes]) -> None:
-        self.encoded = list(encoded)
+    def __init__(self, encoded: list[bytes]) -> None:
+        self._encoded = encoded
+
+    def dump(self) -> bytes:
+        """Return PostgreSQL's binary form of a one-dimensional array."""
+        if not self._encoded:
+            return _EMPTY(0, 0, self.element)
+        return _ARRAY(1, 1, self.element, len(self._encoded), 1) + b"".join(self._encoded)
 
 
 class Texts(Column):
@@ -57,38 +63,38 @@ class Bigints(Column):
 
 def texts(values: Iterable[str | None]) -> Texts:
     """Return a `text[]`; `None` is NULL."""
-    return Texts(_NULL if value is None else _sized(value.encode()) for value in values)
+    return Texts(_sized([None if value is None else value.encode() for value in values]))
 
 
-def uuids(values: Iterable[UUID | str]) -> Uuids:
-    """Return a `uuid[]`; text is canonical UUID text."""
-    return Uuids(
-        _UUID + (value.bytes if isinstance(value, UUID) else bytes.fromhex(value.replace("-", ""))) for value in values
-    )
+def uuids(values: Iterable[UUID | str | None]) -> Uuids:
+    """Return a `uuid[]`; text is canonical UUID text, `None` is NULL."""
+    return Uuids([_NULL if value is None else _UUID + _uuid_bytes(value) for value in values])
 
 
-def byteas(values: Iterable[bytes]) -> Byteas:
-    """Return a `bytea[]`."""
-    return Byteas(_sized(value) for value in values)
+def _uuid_bytes(value: UUID | str) -> bytes:
+    return value.bytes if isinstance(value, UUID) else bytes.fromhex(value.replace("-", ""))
+
+
+def byteas(values: Iterable[bytes | None]) -> Byteas:
+    """Return a `bytea[]`; `None` is NULL."""
+    return Byteas(_sized(values))
 
 
 def bigints(values: Iterable[int]) -> Bigints:
     """Return a `bigint[]`."""
-    return Bigints(_BIGINT(8, value) for value in values)
+    return Bigints([_BIGINT(8, value) for value in values])
 
 
-def _sized(value: bytes) -> bytes:
-    return _SIZE(len(value)) + value
+def _sized(values: Iterable[bytes | None]) -> list[bytes]:
+    return [_NULL if value is None else _SIZE(len(value)) + value for value in values]
 
 
 class _ColumnDumper(Dumper):
     format = Format.BINARY
 
     def dump(self, obj: Column) -> bytes:
-        """Return PostgreSQL's binary form of a one-dimensional array."""
-        if not obj.encoded:
-            return _EMPTY(0, 0, obj.element)
-        return _ARRAY(1, 1, obj.element, len(obj.encoded), 1) + b"".join(obj.encoded)
+        """Return the bytes of a column."""
+        return obj.dump()
 
 
 for column in (Texts, Uuids, Byteas, Bigints):

@@ -8,7 +8,9 @@ from psycopg import Cursor
 
 from domain.entry import canonical
 from domain.organization import Organization
+from projections.arrays import texts
 from projections.statements import statements
+from projections.trips import Writer
 
 _SQL = statements("directory")
 
@@ -23,7 +25,7 @@ class StoredKey(NamedTuple):
     revoked_at: datetime | None
 
 
-def write(cursor: Cursor[Any], before: Organization | None, after: Organization, chain_hash: bytes) -> None:
+def write(writer: Writer, before: Organization | None, after: Organization, chain_hash: bytes | None) -> None:
     """Store the organization and those of its keys that changed."""
     row = {
         "id": after.id,
@@ -31,17 +33,17 @@ def write(cursor: Cursor[Any], before: Organization | None, after: Organization,
         "chain_hash": chain_hash,
         "fold": canonical(after).decode(),
     }
-    cursor.execute(_SQL["write_organization"], row)
+    writer.execute(_SQL["write_organization"], row)
     held = {} if before is None else before.api_keys
     for key in after.api_keys.values():
         if held.get(key.id) != key:
-            cursor.execute(
+            writer.execute(
                 _SQL["write_keys"],
                 {
                     "organization_id": after.id,
                     "id": key.id,
                     "secret_hash": bytes.fromhex(key.secret_hash),
-                    "scopes": list(key.scopes),
+                    "scopes": texts(key.scopes),
                     "expires_at": key.expires_at,
                     "revoked_at": key.revoked_at,
                 },

@@ -14,7 +14,9 @@ from domain.entry import canonical
 from domain.golden_record import absorbed_ids
 from domain.patient import Patient
 from domain.review import overlay_id, pair_id
+from projections.arrays import texts, uuids
 from projections.statements import statements
+from projections.trips import Writer
 
 _SQL = statements("duplicates")
 
@@ -34,6 +36,9 @@ class Row(NamedTuple):
     reason: str
     evidence: str
     flagged_at: str
+
+
+_IDS = ("organization_id", "id", "patient_id", "other_id")
 
 
 class Pair(NamedTuple):
@@ -71,7 +76,7 @@ def _row(patient: Patient, row_id: str, other_id: str | None, state: str, flag: 
     )
 
 
-def write(cursor: Cursor[Any], changed: Iterable[tuple[Patient | None, Patient]]) -> None:
+def write(writer: Writer, changed: Iterable[tuple[Patient | None, Patient]]) -> None:
     """Bring the queue from each state before to the state after."""
     gone: list[Row] = []
     new: list[Row] = []
@@ -82,9 +87,9 @@ def write(cursor: Cursor[Any], changed: Iterable[tuple[Patient | None, Patient]]
         new += [row for row in new_rows.values() if old_rows.get(row.id) != row]
     for statement, changes in (("remove", gone), ("put", new)):
         if changes:
-            columns = dict(zip(Row._fields, map(list, zip(*changes, strict=True)), strict=True))
-            names = ("organization_id", "id", "patient_id") if statement == "remove" else Row._fields
-            cursor.execute(_SQL[statement], {name: columns[name] for name in names})
+            columns = dict(zip(Row._fields, zip(*changes, strict=True), strict=True))
+            encoded = {name: (uuids if name in _IDS else texts)(column) for name, column in columns.items()}
+            writer.execute(_SQL[statement], encoded)
 
 
 def queue(

@@ -28,6 +28,7 @@ from domain.entry import StoredEntry
 from domain.errors import LedgerUnavailable, UnsafeSetting, WriteConflict
 from domain.store import END, Store
 from projections.statements import statements
+from projections.trips import BEGIN, COMMIT, ROLLBACK, Trips
 from projections.unit_of_work import UnitOfWork
 
 _SQL = statements("event_store")
@@ -115,8 +116,11 @@ class Recorder(PostgresApplicationRecorder, Store):
         pool, away = self.datastore.pool, time.monotonic() < self.datastore.away_until
         try:
             pool.open()
-            with pool.connection(timeout=AWAY_SECONDS / 10 if away else None) as connection:
+            connection = pool.getconn(timeout=AWAY_SECONDS / 10 if away else None)
+            try:
                 yield connection
+            finally:
+                pool.putconn(connection)
         except AWAY as error:
             if isinstance(error, PoolTimeout) and not pool.get_stats().get("pool_available"):
                 self.datastore.away_until = time.monotonic() + AWAY_SECONDS
@@ -127,10 +131,17 @@ class Recorder(PostgresApplicationRecorder, Store):
     @contextmanager
     def reading(self, *organization_ids: str) -> Iterator[Cursor[Any]]:
         """Lend a cursor in a transaction that sees these organizations and no other."""
-        with self.connection() as connection, connection.transaction():
-            connection.execute(_SQL["admit"], {"organizations": ",".join(organization_ids)})
-            with connection.cursor() as cursor:
-                yield cursor
+        with self.connection() as connection:
+            trips = Trips(connection)
+            trips.ask([BEGIN, (_SQL["admit"], {"organizations": ",".join(organization_ids)})])
+            try:
+                with connection.cursor() as cursor:
+                    yield cursor
+            except BaseException:
+                if not connection.closed:
+                    trips.ask([ROLLBACK])
+                raise
+            trips.ask([COMMIT])
 
     @contextmanager
     def unit_of_work(self, organization_ids: Sequence[str]) -> Iterator[UnitOfWork]:

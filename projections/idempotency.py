@@ -8,7 +8,9 @@ import orjson
 from psycopg import Connection
 
 from domain.idempotency import KEPT_DAYS, Earlier, Kept, RequestKey
+from projections.arrays import bigints, byteas, texts, uuids
 from projections.statements import statements
+from projections.trips import Writer
 
 _SQL = statements("idempotency")
 
@@ -35,15 +37,15 @@ def _kept(
     return Kept(request, str(patient_id), version, events, told)
 
 
-def keep(connection: Connection[Any], kept: Sequence[Kept]) -> None:
+def keep(writer: Writer, kept: Sequence[Kept]) -> None:
     """Store what these requests led to, within an open transaction."""
     columns = {
-        "organization_id": [each.request.organization_id for each in kept],
-        "key_hash": [each.request.key_hash for each in kept],
-        "body_hash": [each.request.body_hash for each in kept],
-        "patient_id": [each.patient_id for each in kept],
-        "version": [each.version for each in kept],
-        "events": [each.events for each in kept],
-        "told": [orjson.dumps(each.told).decode() for each in kept],
+        "organization_id": uuids(each.request.organization_id for each in kept),
+        "key_hash": byteas(each.request.key_hash for each in kept),
+        "body_hash": byteas(each.request.body_hash for each in kept),
+        "patient_id": uuids(each.patient_id for each in kept),
+        "version": bigints(each.version for each in kept),
+        "events": bigints(each.events for each in kept),
+        "told": texts(orjson.dumps(each.told).decode() for each in kept),
     }
-    connection.execute(_SQL["keep"], {**columns, "days": KEPT_DAYS})
+    writer.execute(_SQL["keep"], {**columns, "days": KEPT_DAYS})

@@ -8,21 +8,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from psycopg import Cursor
-
 from domain.organization import Organization
 from domain.patient import Patient
 from projections import directory, duplicates, match_index, patients
+from projections.trips import Writer
 
 State = Patient | Organization
 
 
 class Change(NamedTuple):
-    """A stream's state before and after, and the chain hash of its last entry."""
+    """A stream's state before and after, and the chain hash of its last entry; `None` while that is being appended."""
 
     before: State | None
     after: State
-    chain_hash: bytes
+    chain_hash: bytes | None
 
 
 Rows = Callable[[Patient, bytes], Iterable[Sequence[Any]]]
@@ -48,34 +47,34 @@ class Projection:
     name: str
     tables: tuple[Table, ...]
     of: type[Patient] | type[Organization]
-    write: Callable[[Cursor[Any], Sequence[Any]], None]
+    write: Callable[[Writer, Sequence[Any]], None]
 
 
-def _write_patients(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+def _write_patients(writer: Writer, changes: Sequence[Change]) -> None:
     held = [row for each in changes for row in patients.rows(_patient(each.after), each.chain_hash)]
     if held:
-        patients.write(cursor, held)
+        patients.write(writer, held)
     if erased := [_patient(each.after) for each in changes if _patient(each.after).erased]:
-        patients.remove(cursor, erased)
+        patients.remove(writer, erased)
 
 
-def _write_match_index(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+def _write_match_index(writer: Writer, changes: Sequence[Change]) -> None:
     match_index.write(
-        cursor, [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
+        writer, [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
     )
 
 
-def _write_duplicates(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+def _write_duplicates(writer: Writer, changes: Sequence[Change]) -> None:
     duplicates.write(
-        cursor, [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
+        writer, [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
     )
 
 
-def _write_directory(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+def _write_directory(writer: Writer, changes: Sequence[Change]) -> None:
     for before, after, chain_hash in changes:
         assert before is None or isinstance(before, Organization)
         assert isinstance(after, Organization)
-        directory.write(cursor, before, after, chain_hash)
+        directory.write(writer, before, after, chain_hash)
 
 
 def _patient(state: State) -> Patient:
@@ -138,12 +137,17 @@ PROJECTIONS: Mapping[str, Projection] = {
 }
 """By name, in the order in which an upsert touches their tables."""
 
+WITHOUT_PLACE = ("match_index",)
+"""Those whose rows tell neither instants nor hashes: an append writes them before it takes the head row."""
 
-def write(cursor: Cursor[Any], changes: Iterable[Change], names: Iterable[str] = tuple(PROJECTIONS)) -> None:
-    """Bring these projections from each state before to the state after, in the tables that `cursor` finds first."""
+WITH_PLACE = tuple(name for name in PROJECTIONS if name not in WITHOUT_PLACE)
+
+
+def write(writer: Writer, changes: Iterable[Change], names: Iterable[str] = tuple(PROJECTIONS)) -> None:
+    """Bring these projections from each state before to the state after, in the tables that `writer` finds first."""
     listed = list(changes)
     for name in names:
         projection = PROJECTIONS[name]
         own = [change for change in listed if isinstance(change.after, projection.of)]
         if own:
-            projection.write(cursor, own)
+            projection.write(writer, own)

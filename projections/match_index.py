@@ -4,15 +4,13 @@ The keys of a patient are a pure function of its fold (`domain.known_as.keys_of_
 """
 
 from collections.abc import Iterable
-from typing import Any
-
-from psycopg import Cursor
 
 from domain.known_as import keys_of_patient
 from domain.matching import MatchKey
 from domain.patient import Patient
 from projections.arrays import Column, texts, uuids
 from projections.statements import statements
+from projections.trips import Writer
 
 _SQL = statements("match_index")
 
@@ -30,7 +28,7 @@ def rows(patient: Patient) -> list[Row]:
     return [(patient.organization_id, kind, key, patient.id) for kind, key in keys(patient)]
 
 
-def write(cursor: Cursor[Any], changed: Iterable[tuple[Patient | None, Patient]]) -> None:
+def write(writer: Writer, changed: Iterable[tuple[Patient | None, Patient]]) -> None:
     """Bring the index from each state before to the state after."""
     gone: list[Row] = []
     new: list[Row] = []
@@ -40,7 +38,7 @@ def write(cursor: Cursor[Any], changed: Iterable[tuple[Patient | None, Patient]]
         new += [(after.organization_id, kind, key, after.id) for kind, key in new_keys - old_keys]
     for statement, changes in (("remove", gone), ("add", new)):
         if changes:
-            cursor.execute(_SQL[statement], _columns(changes))
+            writer.execute(_SQL[statement], _columns(changes))
 
 
 def _columns(changes: list[Row]) -> dict[str, Column]:

@@ -10,6 +10,7 @@ from domain.names import fold
 from domain.patient import Patient
 from projections.arrays import bigints, byteas, texts, uuids
 from projections.statements import statements
+from projections.trips import Writer
 
 _SQL = statements("patients")
 
@@ -20,13 +21,13 @@ class Row(NamedTuple):
     organization_id: str
     id: str
     version: int
-    chain_hash: bytes
+    chain_hash: bytes | None
     last_name: str | None
     first_name: str | None
     fold: bytes
 
 
-def row(patient: Patient, chain_hash: bytes) -> Row:
+def row(patient: Patient, chain_hash: bytes | None) -> Row:
     """Return the stored row; `chain_hash` is that of the last entry of the stream."""
     facts = patient.facts if patient.merged_into is None else {}
     return Row(
@@ -44,33 +45,33 @@ def _folded(name: str | None) -> str | None:
     return None if name is None else fold(name)
 
 
-def rows(patient: Patient, chain_hash: bytes) -> list[Row]:
+def rows(patient: Patient, chain_hash: bytes | None) -> list[Row]:
     """Return the patient's row; none is left of one that was erased."""
     return [] if patient.erased else [row(patient, chain_hash)]
 
 
-def remove(cursor: Cursor[Any], patients: Sequence[Patient]) -> None:
+def remove(writer: Writer, patients: Sequence[Patient]) -> None:
     """Remove the rows of patients that were erased."""
     gone = {
         "organization_id": uuids(each.organization_id for each in patients),
         "id": uuids(each.id for each in patients),
     }
-    cursor.execute(_SQL["remove"], gone)
+    writer.execute(_SQL["remove"], gone)
 
 
-def write(cursor: Cursor[Any], rows: Iterable[Row]) -> None:
-    """Store these rows, new or changed."""
-    stored = list(rows)
+def write(writer: Writer, rows: Iterable[Row]) -> None:
+    """Store these rows, one at least, new or changed."""
+    organization_ids, ids, versions, chain_hashes, last_names, first_names, folds = zip(*rows, strict=True)
     columns = {
-        "organization_id": uuids(row.organization_id for row in stored),
-        "id": uuids(row.id for row in stored),
-        "version": bigints(row.version for row in stored),
-        "chain_hash": byteas(row.chain_hash for row in stored),
-        "last_name": texts(row.last_name for row in stored),
-        "first_name": texts(row.first_name for row in stored),
-        "fold": texts(row.fold.decode() for row in stored),
+        "organization_id": uuids(organization_ids),
+        "id": uuids(ids),
+        "version": bigints(versions),
+        "chain_hash": byteas(chain_hashes),
+        "last_name": texts(last_names),
+        "first_name": texts(first_names),
+        "fold": texts([fold.decode() for fold in folds]),
     }
-    cursor.execute(_SQL["write"], columns)
+    writer.execute(_SQL["write"], columns)
 
 
 def survivor(cursor: Cursor[Any], organization_id: str, patient_id: str) -> Patient | None:

@@ -1,20 +1,22 @@
 """How is a list of records looked up, decided and appended in one transaction?
 
-Four trips to the server: lock · look up · take the head row · store everything and commit, pipelined. The head row is
-taken last, so that nothing else is computed while others wait for it but the hashes and folds that need the position
-and the instant it hands out.
+Two trips to the server: lock and look up · store everything and commit. Positions and the instant are handed out by the
+second one, on the server: nobody who waits for the head row waits for our computing, or for the network. What we store
+says `pending` where the instant belongs, a word that nobody can guess, and the server puts it in.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg import Connection
 
 from domain import hashing, organization, patient
-from domain.entry import Envelope, StoredEntry, instant
+from domain.entry import Envelope, StoredEntry, canonical, instant
 from domain.errors import OutcomeUnknown
 from domain.idempotency import Earlier, Kept, RequestKey
 from domain.organization import Organization
@@ -23,8 +25,10 @@ from projections import idempotency, inline
 from projections.arrays import bigints, byteas, texts, uuids
 from projections.inline import Change
 from projections.statements import statements
+from projections.trips import BEGIN, COMMIT, ROLLBACK, Asked, Batch, Rows, Trips, Value, microseconds, number
 
 _SQL = statements("event_store")
+_DO_NOT_WAIT: Asked = (b"SET LOCAL synchronous_commit = off", {})
 
 Key = tuple[str, str, str]
 """(organization_id, kind, key)."""
@@ -36,43 +40,38 @@ class UnitOfWork:
     def __init__(self, connection: Connection[Any], organization_ids: Iterable[str]) -> None:
         self._connection = connection
         self._kept: Sequence[Kept] = ()
-        self._waiting: Callable[[], None] | None = None
+        self._trips = Trips(connection)
+        self._batch = Batch()
         self._erased: Mapping[str, int] = {}
         self._organization_ids = sorted(set(organization_ids))
         self._chains: dict[str, bytes] = {}
         self._open = False
         self.states: dict[str, Patient | Organization] = {}
         """Stream id → state, as looked up; after `append` as stored."""
-        self.after: dict[tuple[str, int], Patient | Organization] = {}
-        """(stream id, version) → state, for every version that `append` stored."""
+        self._pending = f"~{token_hex(13)}"
+        self._at = ""
+        self._versions: dict[tuple[str, int], Patient | Organization] = {}
 
     def close(self, *, failed: bool) -> None:
-        """Give back the locks of a transaction that stored nothing; roll back one that failed.
-
-        There is nothing to flush in the first case, and nothing to roll back: psycopg would forget all prepared
-        statements of the connection with a ROLLBACK.
-        """
+        """Give back the locks of one that stored nothing, waiting for no disk; roll back one that failed."""
         if self._open and not self._connection.closed:
-            ending = b"ROLLBACK" if failed else b"SET LOCAL synchronous_commit = off; COMMIT"
-            self._connection.execute(ending, prepare=False)
+            self._trips.ask([ROLLBACK] if failed else [_DO_NOT_WAIT, COMMIT])
         self._open = False
 
-    def _lock(self, locks: Iterable[int] = ()) -> None:
-        """Open the transaction, admit its organizations and take advisory locks in their order, in one trip.
-
-        Statements without parameters travel together and still run one after another. Nothing in them needs quoting:
-        the ids are canonical UUIDs, the locks numbers. What is looked up afterwards sees what others left behind.
-        """
-        statements = []
+    def _opening(self, locks: Iterable[int] = ()) -> list[Asked]:
+        """Return what opens the transaction, where it is not open, and takes advisory locks in their order."""
+        asked: list[Asked] = []
         if not self._open:
             self._open = True
-            admitted = ",".join(str(UUID(each)) for each in self._organization_ids)
-            statements += ["BEGIN", f"SELECT set_config('ledger.organizations', '{admitted}', true)"]
-        if listed := ",".join(str(lock) for lock in sorted(set(locks))):
-            taken = f"SELECT count(pg_advisory_xact_lock(lock)) FROM unnest('{{{listed}}}'::bigint[]) AS lock"  # noqa: S608 - numbers
-            statements.append(taken)  # unnest yields them in their order
-        if statements:
-            self._connection.execute(";".join(statements).encode(), prepare=False)
+            asked += [BEGIN, (_SQL["admit"], {"organizations": ",".join(self._organization_ids)})]
+        if listed := sorted(set(locks)):
+            asked.append((_SQL["lock"], {"locks": bigints(listed)}))
+        return asked
+
+    def begin(self) -> None:
+        """Open the transaction, and touch no table."""
+        if not self._open:
+            self._trips.ask(self._opening())
 
     def look_up(
         self, keys: Iterable[Key], *, known: Mapping[str, int], limit: int
@@ -82,8 +81,7 @@ class UnitOfWork:
         `known`: organization id → version of the caller's copy. Each key finds at most `limit` patients.
         """
         wanted = sorted(set(keys))
-        self._lock(_advisory_lock(key) for key in wanted)
-        columns = {
+        columns: dict[str, Value] = {
             "organizations": uuids(key[0] for key in wanted),
             "kinds": texts(key[1] for key in wanted),
             "keys": texts(key[2] for key in wanted),
@@ -91,19 +89,19 @@ class UnitOfWork:
             "known_ids": uuids(known),
             "known_versions": bigints(known.values()),
         }
-        rows = self._connection.execute(_SQL["look_up"], columns, binary=True).fetchall()
-        changed = {str(row[0]): Organization.from_json(row[2]) for row in rows if row[1] is None}
-        return self._remember(row for row in rows if row[1] is not None), changed
+        rows = self._trips.ask([*self._opening(map(_advisory_lock, wanted)), (_SQL["look_up"], columns)])[-1]
+        changed = {str(UUID(bytes=row[0])): Organization.from_json(orjson.loads(row[2])) for row in rows if not row[1]}
+        return self._remember((UUID(bytes=row[0]), row[1], orjson.loads(row[2])) for row in rows if row[1]), changed
 
     def lock_patients(self, organization_id: str, ids: Sequence[str]) -> list[Patient]:
         """Lock and return these patients, in the order of their ids; unknown ones are left out."""
-        self._lock()
+        self.begin()
         keys = {"organization": organization_id, "ids": uuids(ids)}
         return self._remember(self._connection.execute(_SQL["lock_patients"], keys, binary=True).fetchall())
 
     def lock_organization(self, organization_id: str) -> Organization | None:
         """Lock and return the organization, `None` when there is none yet."""
-        self._lock()
+        self.begin()
         row = self._connection.execute(_SQL["lock_organization"], {"id": organization_id}).fetchone()
         if row is None:
             return None
@@ -124,7 +122,7 @@ class UnitOfWork:
         """Return what is known of these requests, and hold those that nobody else is carrying out."""
         if not requests:
             return Earlier({}, frozenset())
-        self._lock()
+        self.begin()
         return idempotency.recall(self._connection, requests)
 
     def keep(self, kept: Sequence[Kept]) -> None:
@@ -140,77 +138,89 @@ class UnitOfWork:
 
         IntegrityError when another transaction wrote the same version or external id first.
         """
-        prefixes = [entry.leaf_prefix() for entry in entries]
-        head = self._connection.execute(_SQL["take_head"], {"count": len(entries)}, binary=True).fetchone()
-        assert head is not None
-        last, recorded_at = head
-        first = last - len(entries) + 1
-        positions = list(range(first, last + 1))
-        moment = hashing.microseconds(recorded_at)
-        leaves, chains = [], []
-        for position, entry, prefix in zip(positions, entries, prefixes, strict=True):
-            stream = str(entry.originator_id)
-            leaf = hashing.leaf_hash(prefix, position, moment)
-            chain = hashing.chain_hash(self._chains.get(stream, hashing.BEFORE_FIRST), leaf)
-            self._chains[stream] = chain
-            leaves.append(leaf)
-            chains.append(chain)
-        columns = {
-            "position": bigints(positions),
-            "organization_id": uuids(entry.organization_id for entry in entries),
-            "originator_id": uuids(entry.originator_id for entry in entries),
-            "originator_version": bigints(entry.originator_version for entry in entries),
-            "topic": texts(entry.topic for entry in entries),
-            "schema_version": bigints(entry.schema_version for entry in entries),
-            "state": byteas(entry.state for entry in entries),
-            "recorded_at": recorded_at,
-            "request_id": texts(entry.request_id for entry in entries),
-            "actor": texts(entry.actor for entry in entries),
-            "source": texts(entry.source for entry in entries),
-            "salt": byteas(entry.salt for entry in entries),
-            "state_hash": byteas(entry.state_hash for entry in entries),
-            "leaf_hash": byteas(leaves),
-            "chain_hash": byteas(chains),
+        changes = self._project(entries)
+        before, earlier = self._chained(entries)
+        columns: dict[str, Value] = {
+            "organization_id": uuids([entry.organization_id for entry in entries]),
+            "originator_id": uuids([entry.originator_id for entry in entries]),
+            "originator_version": bigints([entry.originator_version for entry in entries]),
+            "topic": texts([entry.topic for entry in entries]),
+            "schema_version": bigints([entry.schema_version for entry in entries]),
+            "state": byteas([entry.state for entry in entries]),
+            "request_id": texts([entry.request_id for entry in entries]),
+            "actor": texts([entry.actor for entry in entries]),
+            "source": texts([entry.source for entry in entries]),
+            "salt": byteas([entry.salt for entry in entries]),
+            "state_hash": byteas([entry.state_hash for entry in entries]),
+            "prefix": byteas([entry.leaf_prefix() for entry in entries]),
+            "before": byteas(before),
+            "earlier": bigints(earlier),
         }
+        inline.write(self._batch, changes, inline.WITHOUT_PLACE)
+        place = len(self._batch.asked)
+        self._batch.execute(_SQL["append_events"], {"pending": self._pending, **columns})
+        inline.write(self._batch, changes, inline.WITH_PLACE)
+        stored = self.commit()[place]
+        last = number(stored[0][0])
+        self._at = instant(hashing.at_microseconds(microseconds(stored[0][1])))
+        self.states |= {str(each.after.id): self._timed(each.after) for each in changes}
+        return list(range(last - len(entries) + 1, last + 1))
 
-        def write() -> None:
-            self._connection.execute(_SQL["append_events"], columns)
-            self._project(entries, instant(recorded_at))
+    def stored(self, stream_id: str, version: int) -> Patient | Organization | None:
+        """Return the state of a version that `append` stored, `None` of any other."""
+        now = self.states.get(stream_id)
+        if now is not None and now.version == version:
+            return now
+        found = self._versions.get((stream_id, version))
+        return None if found is None else self._timed(found)
 
-        self._waiting = write
-        self.commit()
-        return positions
+    def _timed(self, state: Patient | Organization) -> Any:
+        """Return a state that waited for its instant, with it."""
+        stored = canonical(state).replace(self._pending.encode(), self._at.encode())
+        return type(state).from_json(orjson.loads(stored))
 
-    def commit(self) -> None:
-        """Send what waits to be written, what is kept and COMMIT in one trip.
+    def _chained(self, entries: Iterable[StoredEntry]) -> tuple[list[bytes | None], list[int]]:
+        """Return for each entry the chain hash before it, or else the place in the list of the entry before it."""
+        places: dict[str, int] = {}
+        before, earlier = [], []
+        for place, entry in enumerate(entries, start=1):
+            stream = str(entry.originator_id)
+            before.append(None if stream in places else self._chains.get(stream, hashing.BEFORE_FIRST))
+            earlier.append(places.get(stream, 0))
+            places[stream] = place
+        return before, earlier
+
+    def commit(self) -> list[Rows]:
+        """Send what waits to be written, what is kept and COMMIT in one trip; return what each statement led to.
 
         OutcomeUnknown when the connection broke before COMMIT was answered.
         """
+        if self._kept:
+            idempotency.keep(self._batch, self._kept)
+        if self._erased:
+            erased: dict[str, Value] = {
+                "organization": self._organization_ids[0],
+                "streams": uuids(self._erased),
+                "versions": bigints(self._erased.values()),
+            }
+            self._batch.execute(_SQL["forget_requests"], erased)
+            self._batch.execute(b"SET LOCAL ROLE ledger_eraser", {})
+            self._batch.execute(_SQL["erase"], erased)
         try:
-            with self._connection.pipeline():
-                if self._waiting is not None:
-                    self._waiting()
-                if self._kept:
-                    idempotency.keep(self._connection, self._kept)
-                if self._erased:
-                    streams = {"streams": uuids(self._erased), "versions": bigints(self._erased.values())}
-                    own = {"organization": self._organization_ids[0]}
-                    self._connection.execute(_SQL["forget_requests"], {**streams, **own})
-                    self._connection.execute("SET LOCAL ROLE ledger_eraser")
-                    self._connection.execute(_SQL["erase"], {**streams, **own})
-                self._connection.execute("COMMIT")
-        except psycopg.Error:
-            if self._connection.closed:
+            results = self._trips.ask([*self._batch.asked, COMMIT])
+        except psycopg.Error as error:
+            if self._connection.closed and error.sqlstate is None:
                 raise OutcomeUnknown from None
             raise
         self._open = False
+        return results
 
-    def _project(self, entries: Iterable[StoredEntry], recorded_at: str) -> None:
-        """Bring the inline projections up to these entries."""
+    def _project(self, entries: Iterable[StoredEntry]) -> list[Change]:
+        """Return what these entries change; the instant is still to come."""
         before: dict[str, Patient | Organization | None] = {}
         for entry in entries:
             stream, tenant = str(entry.originator_id), str(entry.organization_id)
-            envelope = Envelope(tenant, stream, recorded_at, entry.source)
+            envelope = Envelope(tenant, stream, self._pending, entry.source)
             state = self.states.get(stream)
             before.setdefault(stream, state)
             assert entry.event is not None
@@ -220,9 +230,8 @@ class UnitOfWork:
             else:
                 assert state is None or isinstance(state, Patient)
                 self.states[stream] = patient.evolve(state, entry.event, envelope)
-            self.after[stream, entry.originator_version] = self.states[stream]
-        changes = [Change(old, self.states[stream], self._chains[stream]) for stream, old in before.items()]
-        inline.write(self._connection.cursor(), changes)
+            self._versions[stream, entry.originator_version] = self.states[stream]
+        return [Change(old, self.states[stream], None) for stream, old in before.items()]
 
 
 def _advisory_lock(key: Key) -> int:

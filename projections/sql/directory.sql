@@ -1,12 +1,16 @@
 -- write_organization --
+-- What an append has handed out is filled in, as for patients.
 INSERT INTO organizations (id, version, chain_hash, fold)
-VALUES (%(id)s, %(version)s, %(chain_hash)s, %(fold)s)
+VALUES (%(id)s, %(version)s, coalesce(%(chain_hash)s, (
+    SELECT entry.chain_hash FROM ledger_events AS entry
+    WHERE entry.organization_id = %(id)s AND entry.originator_id = %(id)s AND entry.originator_version = %(version)s)),
+    timed(%(fold)s)::json)
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, chain_hash = excluded.chain_hash, fold = excluded.fold;
 
 -- write_keys --
 INSERT INTO api_keys (organization_id, id, secret_hash, scopes, expires_at, revoked_at)
-VALUES (%(organization_id)s, %(id)s, %(secret_hash)s, %(scopes)s, %(expires_at)s, %(revoked_at)s)
+VALUES (%(organization_id)s, %(id)s, %(secret_hash)s, %(scopes)s, %(expires_at)s, timed(%(revoked_at)s)::timestamptz)
 ON CONFLICT (organization_id, id) DO UPDATE
 SET secret_hash = excluded.secret_hash, scopes = excluded.scopes,
     expires_at = excluded.expires_at, revoked_at = excluded.revoked_at;

@@ -1,15 +1,15 @@
 -- remove --
 DELETE FROM possible_duplicates
-USING unnest(%(organization_id)b::uuid[], %(id)b::uuid[], %(patient_id)b::uuid[])
+USING unnest(%(organization_id)s, %(id)s, %(patient_id)s)
     AS gone (organization_id, id, patient_id)
 WHERE possible_duplicates.organization_id = gone.organization_id
   AND possible_duplicates.id = gone.id AND possible_duplicates.patient_id = gone.patient_id;
 
 -- put --
 INSERT INTO possible_duplicates (organization_id, id, patient_id, other_id, state, reason, evidence, flagged_at)
-SELECT organization_id, id, patient_id, other_id, state, reason, evidence::json, flagged_at::timestamptz
-FROM unnest(%(organization_id)b::uuid[], %(id)b::uuid[], %(patient_id)b::uuid[], %(other_id)b::uuid[],
-    %(state)b::text[], %(reason)b::text[], %(evidence)b::text[], %(flagged_at)b::text[])
+SELECT organization_id, id, patient_id, other_id, state, reason, evidence::json, timed(flagged_at)::timestamptz
+FROM unnest(%(organization_id)s, %(id)s, %(patient_id)s, %(other_id)s,
+    %(state)s, %(reason)s, %(evidence)s, %(flagged_at)s)
     AS flag (organization_id, id, patient_id, other_id, state, reason, evidence, flagged_at)
 ON CONFLICT (organization_id, id, patient_id) DO UPDATE
 SET other_id = excluded.other_id, state = excluded.state, reason = excluded.reason, evidence = excluded.evidence,

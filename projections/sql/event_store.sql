@@ -2,6 +2,10 @@
 -- Row-level security: this transaction sees these organizations and no other.
 SELECT set_config('ledger.organizations', %(organizations)s, true);
 
+-- lock --
+-- Advisory locks of match keys, in their order: unnest yields them so.
+SELECT count(pg_advisory_xact_lock(lock)) FROM unnest(%(locks)s) AS lock;
+
 -- look_up --
 -- Patients that share a match key with a record, locked in the order of their ids; the caller holds the advisory locks
 -- of these keys, taken in a statement of its own: this one needs a snapshot from after the wait. A key is read to one
@@ -40,24 +44,11 @@ FOR UPDATE;
 -- One organization's stream, locked for an append.
 SELECT id, version, chain_hash, fold FROM organizations WHERE id = %(id)s FOR UPDATE;
 
--- take_head --
--- Positions in commit order: this row is held until COMMIT, and a rollback gives the numbers back. Time never decreases.
-UPDATE ledger_head
-SET position = position + %(count)s, recorded_at = greatest(recorded_at, clock_timestamp())
-RETURNING position, recorded_at;
-
 -- append_events --
-INSERT INTO ledger_events (
-    position, organization_id, originator_id, originator_version, topic, schema_version, state, recorded_at,
-    request_id, actor, source, salt, state_hash, leaf_hash, chain_hash)
-SELECT position, organization_id, originator_id, originator_version, topic, schema_version, state, %(recorded_at)s,
-    request_id, actor, source, salt, state_hash, leaf_hash, chain_hash
-FROM unnest(
-    %(position)s, %(organization_id)s, %(originator_id)s, %(originator_version)s,
-    %(topic)s, %(schema_version)s, %(state)s, %(request_id)s, %(actor)s,
-    %(source)s, %(salt)s, %(state_hash)s, %(leaf_hash)s, %(chain_hash)s
-) AS entry (position, organization_id, originator_id, originator_version, topic, schema_version, state,
-    request_id, actor, source, salt, state_hash, leaf_hash, chain_hash);
+-- The head row is held from here to COMMIT.
+SELECT last_position, at FROM append_events(
+    %(pending)s, %(organization_id)s, %(originator_id)s, %(originator_version)s, %(topic)s, %(schema_version)s, %(state)s,
+    %(request_id)s, %(actor)s, %(source)s, %(salt)s, %(state_hash)s, %(prefix)s, %(before)s, %(earlier)s);
 
 -- select_stream --
 SELECT position, organization_id, originator_id, originator_version, topic, schema_version, state, recorded_at,

@@ -15,18 +15,18 @@ WHERE (organization_id, key_hash) IN (
 WITH gone AS (
     DELETE FROM idempotency_keys WHERE (organization_id, key_hash) IN (
         SELECT organization_id, key_hash FROM idempotency_keys
-        WHERE organization_id = ANY (%(organization_id)b::uuid[]) AND kept_at <= now() - make_interval(days => %(days)s)
-          AND key_hash <> ALL (%(key_hash)b::bytea[])
+        WHERE organization_id = ANY (%(organization_id)s) AND kept_at <= now() - make_interval(days => %(days)s)
+          AND key_hash <> ALL (%(key_hash)s)
         ORDER BY organization_id, kept_at
-        LIMIT 2 * cardinality(%(organization_id)b::uuid[])
+        LIMIT 2 * cardinality(%(organization_id)s)
         FOR UPDATE SKIP LOCKED
     )
 )
 INSERT INTO idempotency_keys (organization_id, key_hash, body_hash, patient_id, version, events, told)
 SELECT organization_id, key_hash, body_hash, patient_id, version, events, told::json
 FROM unnest(
-    %(organization_id)b::uuid[], %(key_hash)b::bytea[], %(body_hash)b::bytea[], %(patient_id)b::uuid[],
-    %(version)b::bigint[], %(events)b::int[], %(told)b::text[]
+    %(organization_id)s, %(key_hash)s, %(body_hash)s, %(patient_id)s,
+    %(version)s, %(events)b, %(told)s
 ) AS kept (organization_id, key_hash, body_hash, patient_id, version, events, told)
 ON CONFLICT (organization_id, key_hash) DO UPDATE
 SET body_hash = excluded.body_hash, patient_id = excluded.patient_id, version = excluded.version,

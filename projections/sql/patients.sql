@@ -1,8 +1,13 @@
 -- write --
--- The stored folds of the streams that an append touched.
+-- The stored folds of streams. What an append has handed out a moment ago is not known to its sender: the instant, and
+-- the chain hash where it is NULL.
 INSERT INTO patients (organization_id, id, version, chain_hash, last_name, first_name, fold)
-SELECT organization_id, id, version, chain_hash, last_name, first_name, fold::json FROM unnest(%(organization_id)s, %(id)s, %(version)s, %(chain_hash)s,
-    %(last_name)s, %(first_name)s, %(fold)s)
+SELECT organization_id, id, version, coalesce(chain_hash, (
+        SELECT entry.chain_hash FROM ledger_events AS entry
+        WHERE entry.organization_id = changed.organization_id AND entry.originator_id = changed.id
+          AND entry.originator_version = changed.version)),
+    last_name, first_name, timed(fold)::json
+FROM unnest(%(organization_id)s, %(id)s, %(version)s, %(chain_hash)s, %(last_name)s, %(first_name)s, %(fold)s)
     AS changed (organization_id, id, version, chain_hash, last_name, first_name, fold)
 ON CONFLICT (organization_id, id) DO UPDATE
 SET version = excluded.version, chain_hash = excluded.chain_hash,

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import permutations
 from typing import Any
 
@@ -102,7 +102,7 @@ def test_the_same_record_again_finds_the_patient_it_made(record, candidates):
 def test_evidence_is_words_not_values(record, candidates):
     outcome = classify(record, candidates)
     told = [rival.evidence for rival in outcome.rivals] + ([outcome.evidence] if isinstance(outcome, Match) else [])
-    values = {value for value in vars(record).values() if isinstance(value, str)} - {"male", "F", "other", "M"}
+    values = {value for value in asdict(record).values() if isinstance(value, str)} - {"male", "F", "other", "M"}
     assert not values & {word for each in told for word in each.values()}
 
 
@@ -153,7 +153,7 @@ def _partition(batch: tuple[Identity, ...]) -> frozenset[frozenset[str]]:
     for record in batch:
         outcome = classify(record, [Candidate(patient_id, each) for patient_id, each in people.items()])
         if isinstance(outcome, Match):
-            said: dict[str, Any] = {name: value for name, value in vars(record).items() if value}
+            said: dict[str, Any] = {name: value for name, value in asdict(record).items() if value}
             people[outcome.id] = replace(people[outcome.id], **said)
             names[outcome.id].add(record.first_name or "")
         else:

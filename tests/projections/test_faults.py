@@ -140,23 +140,39 @@ IDLE = """
 """No transaction of the ledger is open any more."""
 
 
-def test_an_application_killed_before_commit_leaves_nothing_and_no_position_is_lost(clinic: Clinic):
+def killed_while_it_waits(clinic: Clinic, held: str) -> int:
+    """Kill an application that waits for what another transaction holds; return how much it acknowledged."""
     with writer(clinic, "K") as process:
         read_until(process, "done 0")
         with psycopg.connect(clinic.url) as other:
-            other.execute("UPDATE ledger_head SET position = position")
+            other.execute(held.encode())
             wait_until(clinic.url, WAITING)
             process.kill()
             process.wait(30)
         wait_until(clinic.url, IDLE)
         assert process.stdout is not None
-        acknowledged = 1 + sum(line.startswith("done") for line in process.stdout)
+        return 1 + sum(line.startswith("done") for line in process.stdout)
+
+
+def test_an_application_killed_before_it_stored_leaves_nothing_and_no_position_is_lost(clinic: Clinic):
+    acknowledged = killed_while_it_waits(clinic, "LOCK TABLE match_keys IN ACCESS EXCLUSIVE MODE")
     head = check_positions(clinic.url)
     assert asked(clinic.url, "SELECT count(*) FROM patients") == [(acknowledged,)]
     again = clinic.send(**body("K", acknowledged))
     assert again.created
     assert again.position == head + len(again.events)
     assert clinic.send(**body("K", acknowledged)).events == ()
+
+
+def test_an_application_killed_while_it_stores_has_stored_all_of_it(clinic: Clinic):
+    """Everything with its COMMIT was on the server already, where nobody waits for who sent it."""
+    acknowledged = killed_while_it_waits(clinic, "UPDATE ledger_head SET position = position")
+    check_positions(clinic.url)
+    check_read_models(clinic)
+    assert asked(clinic.url, "SELECT count(*) FROM patients") == [(acknowledged + 1,)]
+    again = clinic.send(**body("K", acknowledged))
+    assert not again.created
+    assert again.events == ()
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(400)])])

@@ -204,7 +204,7 @@ def test_an_append_opened_before_the_flip_and_made_after_it_lands_in_the_new_tab
         patient_id = live(ledger, caller, 30, seed=8)[0].patient.id
         with ledger.recorder.unit_of_work([caller.organization_id]) as work:
             assert isinstance(work, UnitOfWork)
-            work._lock()  # the transaction is open, and has touched no table
+            work.begin()  # the transaction is open, and has touched no table
             assert rebuild(ledger_url, ALL).flipped
             (patient,) = work.lock_patients(caller.organization_id, [patient_id])
             ledger.events.put([_comment(caller, patient)], work=work)

@@ -190,7 +190,7 @@ def test_one_rebuild_can_follow_another_at_once(database_url):
 def test_ctrl_c_leaves_everything_as_it_was_and_nothing_behind(database_url):
     with opened(database_url) as ledger:
         live(ledger, an_organization(ledger), 200, seed=1)
-    with rebuilder(database_url, "--workers", "2", "--throttle", "100") as process:
+    with rebuilder(database_url, "--workers", "2", "--throttle", "10") as process:
         until(lambda: _sessions(database_url) >= 5, seconds=30)
         process.send_signal(2)
         assert process.wait(20) not in (0, 1)

@@ -3,7 +3,8 @@
 INSERT INTO organizations (id, version, chain_hash, fold)
 VALUES (%(id)s, %(version)s, coalesce(%(chain_hash)s, (
     SELECT entry.chain_hash FROM ledger_events AS entry
-    WHERE entry.organization_id = %(id)s AND entry.originator_id = %(id)s AND entry.originator_version = %(version)s)),
+    WHERE entry.organization_id = %(id)s AND entry.originator_id = %(id)s
+    ORDER BY entry.originator_version DESC LIMIT 1)),
     timed(%(fold)s)::json)
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, chain_hash = excluded.chain_hash, fold = excluded.fold;

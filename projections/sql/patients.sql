@@ -5,7 +5,7 @@ INSERT INTO patients (organization_id, id, version, chain_hash, last_name, first
 SELECT organization_id, id, version, coalesce(chain_hash, (
         SELECT entry.chain_hash FROM ledger_events AS entry
         WHERE entry.organization_id = changed.organization_id AND entry.originator_id = changed.id
-          AND entry.originator_version = changed.version)),
+        ORDER BY entry.originator_version DESC LIMIT 1)),
     last_name, first_name, timed(fold)::json
 FROM unnest(%(organization_id)s, %(id)s, %(version)s, %(chain_hash)s, %(last_name)s, %(first_name)s, %(fold)s)
     AS changed (organization_id, id, version, chain_hash, last_name, first_name, fold)

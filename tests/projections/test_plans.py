@@ -1,7 +1,7 @@
 """Does every statement of an upsert find its rows by index, however many there are, analysed or not?"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -17,11 +17,18 @@ TYPES = {
     "key": "text[]", "patient_id": "uuid[]",
 }  # fmt: skip
 """Parameter → type, as the dumpers send it."""
+ROWS = {
+    "organization_id": "uuid[]", "id": "uuid[]", "version": "bigint[]", "chain_hash": "bytea[]", "last_name": "text[]",
+    "first_name": "text[]", "fold": "text[]",
+}  # fmt: skip
+"""The same where patients are written."""
 
 MANY = pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(300)])
 
 
-def explain(connection: psycopg.Connection[Any], file: str, name: str) -> list[dict[str, Any]]:
+def explain(
+    connection: psycopg.Connection[Any], file: str, name: str, types_of: Mapping[str, str] = TYPES
+) -> list[dict[str, Any]]:
     """Return the nodes of the generic plan of a named statement, as the application has it planned."""
     places: dict[str, int] = {}
 
@@ -30,7 +37,7 @@ def explain(connection: psycopg.Connection[Any], file: str, name: str) -> list[d
 
     text = re.sub(r"%\((\w+)\)[sbt]", numbered, statements(file)[name].decode())
     text = re.sub(r"^--.*$", "", text, flags=re.MULTILINE)
-    types = ", ".join(TYPES[parameter] for parameter in places)
+    types = ", ".join(types_of[parameter] for parameter in places)
     connection.execute(f"PREPARE looked_at ({types}) AS {text}".encode(), prepare=False)
     nothing = ", ".join("NULL" for _ in places)
     ((plan,),) = connection.execute(
@@ -93,6 +100,15 @@ def test_no_statement_reads_a_whole_table(clinic: Clinic, count: int, analysed: 
             assert not whole, (name, whole)
             joins = {node["Node Type"] for node in nodes} & {"Hash Join", "Merge Join"}
             assert not joins, (name, joins)
+
+
+def test_a_written_patient_finds_its_last_entry_and_reads_no_others(clinic: Clinic):
+    """Planned on an empty ledger, where the index of everything that an organization has looks as good."""
+    with clinic.ledger.recorder.connection() as connection:  # type: ignore[attr-defined] # of this store
+        nodes = explain(connection, "patients", "write", ROWS)
+    (entry,) = (node for node in nodes if node.get("Relation Name") == "ledger_events")
+    assert entry["Index Name"] == "ledger_events_pkey"
+    assert "originator_id" in entry["Index Cond"]
 
 
 @pytest.mark.parametrize("count", [2_000, MANY])

@@ -10,12 +10,12 @@ SELECT count(pg_advisory_xact_lock(lock)) FROM unnest(%(locks)s) AS lock;
 -- Patients that share a match key with a record, locked in the order of their ids; the caller holds the advisory locks
 -- of these keys, taken in a statement of its own: this one needs a snapshot from after the wait. A key is read to one
 -- beyond its limit: who has more than the limit is a shared contact, not cut off. With them, told apart by the missing
--- chain hash, the organizations of the list whose version is not the one that the caller knows.
+-- chain hash, the organizations of the list whose version is not the one that the caller knows. A patient is asked for
+-- in order and not by equality: planned on an empty ledger, any index that begins with the organization looks as good.
 WITH candidates AS (
-    SELECT id, chain_hash, fold
-    FROM patients
-    WHERE (organization_id, id) IN (
-        SELECT wanted.organization_id, hit.patient_id
+    SELECT found.id, found.chain_hash, found.fold
+    FROM (
+        SELECT DISTINCT wanted.organization_id, hit.patient_id
         FROM unnest(%(organizations)s, %(kinds)s, %(keys)s) AS wanted (organization_id, kind, key)
         CROSS JOIN LATERAL (
             SELECT patient_id FROM match_keys
@@ -23,9 +23,15 @@ WITH candidates AS (
               AND match_keys.kind = wanted.kind AND match_keys.key = wanted.key
             LIMIT %(limit)s
         ) AS hit
-    )
-    ORDER BY organization_id, id
-    FOR UPDATE
+        ORDER BY organization_id, patient_id
+    ) AS hits
+    CROSS JOIN LATERAL (
+        SELECT id, chain_hash, fold FROM patients
+        WHERE patients.organization_id = hits.organization_id
+          AND id >= hits.patient_id AND id <= hits.patient_id
+        ORDER BY id LIMIT 1
+        FOR UPDATE
+    ) AS found
 )
 SELECT id, chain_hash, fold FROM candidates
 UNION ALL

@@ -102,13 +102,22 @@ def test_no_statement_reads_a_whole_table(clinic: Clinic, count: int, analysed: 
             assert not joins, (name, joins)
 
 
-def test_a_written_patient_finds_its_last_entry_and_reads_no_others(clinic: Clinic):
-    """Planned on an empty ledger, where the index of everything that an organization has looks as good."""
+@pytest.mark.parametrize(
+    ("file", "name", "types", "relation"),
+    [
+        ("event_store", "look_up", TYPES, "patients"),
+        ("event_store", "lock_patients", TYPES, "patients"),
+        ("event_store", "select_stream", TYPES, "ledger_events"),
+        ("patients", "get", TYPES, "patients"),
+        ("patients", "merged_into", TYPES, "patients"),
+        ("patients", "write", ROWS, "ledger_events"),
+    ],
+)
+def test_one_stream_is_found_by_its_key(clinic: Clinic, file: str, name: str, types: Mapping[str, str], relation: str):
+    """Planned on an empty ledger, where every index that begins with the organization looks as good."""
     with clinic.ledger.recorder.connection() as connection:  # type: ignore[attr-defined] # of this store
-        nodes = explain(connection, "patients", "write", ROWS)
-    (entry,) = (node for node in nodes if node.get("Relation Name") == "ledger_events")
-    assert entry["Index Name"] == "ledger_events_pkey"
-    assert "originator_id" in entry["Index Cond"]
+        nodes = explain(connection, file, name, types)
+    assert {node["Index Name"] for node in nodes if node.get("Relation Name") == relation} == {f"{relation}_pkey"}
 
 
 @pytest.mark.parametrize("count", [2_000, MANY])
@@ -127,7 +136,9 @@ def test_a_look_up_reads_a_key_to_its_limit_and_no_further(clinic: Clinic, count
     with clinic.ledger.recorder.reading(clinic.id) as cursor:
         ((plan,),) = cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}".encode(), columns).fetchall()
     (locked,) = (node for node in _nodes(plan[0]["Plan"]) if node["Node Type"] == "LockRows")
-    assert locked["Actual Rows"] == 53, "two with the phone, and 51 of the hundred with the email"
+    assert locked["Actual Rows"] * locked["Actual Loops"] == 53, (
+        "two with the phone, and 51 of the hundred with the email"
+    )
     (keys,) = (node for node in _nodes(plan[0]["Plan"]) if node.get("Relation Name") == "match_keys")
     assert keys["Index Name"] == "match_keys_pkey"
     assert plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"] < 1_000

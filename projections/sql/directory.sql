@@ -1,11 +1,7 @@
 -- write_organization --
 -- What an append has handed out is filled in, as for patients.
 INSERT INTO organizations (id, version, chain_hash, fold)
-VALUES (%(id)s, %(version)s, coalesce(%(chain_hash)s, (
-    SELECT entry.chain_hash FROM ledger_events AS entry
-    WHERE entry.organization_id = %(id)s AND entry.originator_id = %(id)s
-    ORDER BY entry.originator_version DESC LIMIT 1)),
-    timed(%(fold)s)::json)
+VALUES (%(id)s, %(version)s, coalesce(%(chain_hash)s, appended_chain(%(id)s)), timed(%(fold)s)::json)
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, chain_hash = excluded.chain_hash, fold = excluded.fold;
 

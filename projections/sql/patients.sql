@@ -2,10 +2,7 @@
 -- The stored folds of streams. What an append has handed out a moment ago is not known to its sender: the instant, and
 -- the chain hash where it is NULL.
 INSERT INTO patients (organization_id, id, version, chain_hash, last_name, first_name, fold)
-SELECT organization_id, id, version, coalesce(chain_hash, (
-        SELECT entry.chain_hash FROM ledger_events AS entry
-        WHERE entry.organization_id = changed.organization_id AND entry.originator_id = changed.id
-        ORDER BY entry.originator_version DESC LIMIT 1)),
+SELECT organization_id, id, version, coalesce(chain_hash, appended_chain(id)),
     last_name, first_name, timed(fold)::json
 FROM unnest(%(organization_id)s, %(id)s, %(version)s, %(chain_hash)s, %(last_name)s, %(first_name)s, %(fold)s)
     AS changed (organization_id, id, version, chain_hash, last_name, first_name, fold)

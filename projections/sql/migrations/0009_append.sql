@@ -2,7 +2,8 @@
 
 -- Hands out positions and the instant, completes the hashes (domain/hashing.py) and stores the entries. prefixes: what
 -- is hashed before the place is known; before: the chain hash before the entry, or NULL where `earlier` is the place in
--- this list of the entry before it. Everything `timed` afterwards in the transaction tells the instant for `pending`.
+-- this list of the entry before it. For the rest of the transaction `ledger.chains` tells each stream's last chain hash,
+-- and what is `timed` the instant for `pending`.
 CREATE FUNCTION append_events(
     pending text, organization_ids uuid[], originator_ids uuid[], originator_versions bigint[], topics text[],
     schema_versions bigint[], states bytea[], request_ids text[], actors text[], sources text[], salts bytea[],
@@ -36,12 +37,22 @@ BEGIN
         sources, salts, state_hashes, leaves, chains
     ) WITH ORDINALITY AS entry (organization, originator, version, topic, schema, state, request, actor,
         source, salt, state_hash, leaf, chain, place);
-    PERFORM set_config('ledger.pending', pending, true),
+    PERFORM set_config('ledger.chains', (
+            SELECT jsonb_object_agg(originator, encode(chain, 'hex') ORDER BY place)
+            FROM unnest(originator_ids, chains) WITH ORDINALITY AS entry (originator, chain, place))::text, true),
+        set_config('ledger.pending', pending, true),
         set_config('ledger.recorded_at', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), true);
 END
 $$;
 REVOKE ALL ON FUNCTION append_events FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION append_events TO ledger_app;
+
+-- The chain hash of the last entry that this transaction appended to a stream; NULL when it appended none.
+CREATE FUNCTION appended_chain(stream uuid) RETURNS bytea
+LANGUAGE sql STABLE AS
+$$ SELECT decode(nullif(current_setting('ledger.chains', true), '')::jsonb ->> stream::text, 'hex') $$;
+REVOKE ALL ON FUNCTION appended_chain FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION appended_chain TO ledger_app;
 
 -- What was written before the instant was known, with the instant.
 CREATE FUNCTION timed(written text) RETURNS text

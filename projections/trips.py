@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from itertools import count
 from select import POLLIN, POLLOUT, poll
 from struct import Struct
 from typing import Any, NamedTuple, Protocol
@@ -77,8 +78,16 @@ COMMIT: Asked = (b"COMMIT", {})
 ROLLBACK: Asked = (b"ROLLBACK", {})
 """Not psycopg's: with each ROLLBACK it would have the server forget everything that is prepared."""
 
-_PREPARED: "WeakKeyDictionary[Connection[Any], dict[tuple[bytes, tuple[int, ...]], bytes]]" = WeakKeyDictionary()
-"""What a connection has prepared: (statement, types) → name."""
+
+class _Prepared:
+    """What a connection has prepared: (statement, types) → name; and numbers for names, each used once."""
+
+    def __init__(self) -> None:
+        self.names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        self.numbers = count()
+
+
+_PREPARED: "WeakKeyDictionary[Connection[Any], _Prepared]" = WeakKeyDictionary()
 
 
 class Trips:
@@ -87,7 +96,7 @@ class Trips:
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
         self._pg = connection.pgconn
-        self._prepared = _PREPARED.setdefault(connection, {})
+        self._prepared = _PREPARED.setdefault(connection, _Prepared())
 
     def ask(self, asked: Iterable[Asked]) -> list[Rows]:
         """Run statements one after another, in one trip; return the rows of each.
@@ -97,15 +106,16 @@ class Trips:
         """
         pg = self._pg
         sent: list[_Preparing | None] = []
+        new: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         try:
             pg.enter_pipeline_mode()
             for sql, values in asked:
                 statement = _read(sql)
                 encoded = [_encoded(values[name]) for name in statement.names]
                 types = tuple([each[0] for each in encoded])
-                name = self._prepared.get((sql, types))
+                name = self._prepared.names.get((sql, types)) or new.get((sql, types))
                 if name is None:
-                    name = b"trip_%d" % (len(self._prepared) + sum(each is not None for each in sent))
+                    name = new[sql, types] = b"trip_%d" % next(self._prepared.numbers)
                     pg.send_prepare(name, statement.text, types)
                     sent.append(_Preparing((sql, types), name))
                 pg.send_query_prepared(name, [each[1] for each in encoded], [each[2] for each in encoded], _BINARY)
@@ -136,7 +146,7 @@ class Trips:
                 columns = range(result.nfields)
                 answers.append([[result.get_value(row, column) for column in columns] for row in range(result.ntuples)])
             else:
-                self._prepared[preparing.asked] = preparing.name
+                self._prepared.names[preparing.asked] = preparing.name
         else:
             if len(results) == len(sent):
                 return answers

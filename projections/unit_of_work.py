@@ -60,13 +60,12 @@ class UnitOfWork:
 
     def _opening(self, locks: Iterable[int] = ()) -> list[Asked]:
         """Return what opens the transaction, where it is not open, and takes advisory locks in their order."""
-        asked: list[Asked] = []
-        if not self._open:
-            self._open = True
-            asked += [BEGIN, (_SQL["admit"], {"organizations": ",".join(self._organization_ids)})]
+        opening = [] if self._open else [BEGIN]
+        self._open = True
+        admitted = ",".join(self._organization_ids)
         if listed := sorted(set(locks)):
-            asked.append((_SQL["lock"], {"locks": bigints(listed)}))
-        return asked
+            return [*opening, (_SQL["admit_and_lock"], {"organizations": admitted, "locks": bigints(listed)})]
+        return [*opening, (_SQL["admit"], {"organizations": admitted})] if opening else []
 
     def begin(self) -> None:
         """Open the transaction, and touch no table."""

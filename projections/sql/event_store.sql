@@ -2,9 +2,10 @@
 -- Row-level security: this transaction sees these organizations and no other.
 SELECT set_config('ledger.organizations', %(organizations)s, true);
 
--- lock --
--- Advisory locks of match keys, in their order: unnest yields them so.
-SELECT count(pg_advisory_xact_lock(lock)) FROM unnest(%(locks)s) AS lock;
+-- admit_and_lock --
+-- The same, and advisory locks of match keys, in their order: unnest yields them so.
+SELECT set_config('ledger.organizations', %(organizations)s, true),
+    (SELECT count(pg_advisory_xact_lock(lock)) FROM unnest(%(locks)s) AS lock);
 
 -- look_up --
 -- Patients that share a match key with a record, locked in the order of their ids; the caller holds the advisory locks

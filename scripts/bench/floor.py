@@ -14,7 +14,7 @@ import falcon
 import orjson
 from falcon import Request, Response
 from psycopg import Connection
-from psycopg.errors import UniqueViolation
+from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import ConnectionPool
 from rapidfuzz.distance import JaroWinkler
 
@@ -108,7 +108,7 @@ class Upsert:
             row["organization_id"] = owner[0]
             try:
                 created, stored = upsert(connection, row, body)
-            except UniqueViolation:  # somebody else was first: now the row is found
+            except (UniqueViolation, DeadlockDetected):  # somebody else was first: now the row is found
                 connection.rollback()
                 created, stored = upsert(connection, row, body)
         resp.content_type = falcon.MEDIA_JSON

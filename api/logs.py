@@ -20,6 +20,8 @@ KEYS = (
 
 LONGEST = 200
 
+_AS_THEY_ARE = (int, float, bool, type(None))
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -29,7 +31,7 @@ def only_listed(_logger: object, _method: str, entry: MutableMapping[str, Any]) 
 
 
 def _short(value: Any) -> Any:
-    return value if isinstance(value, int | float | bool) or value is None else str(value)[:LONGEST]
+    return value if isinstance(value, _AS_THEY_ARE) else str(value)[:LONGEST]
 
 
 class Templates(logging.Handler):

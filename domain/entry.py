@@ -15,6 +15,7 @@ from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 
 from domain import hashing
 from domain.events import EVENTS, Event
+from domain.stored_state import made
 
 
 class Envelope(NamedTuple):
@@ -144,9 +145,7 @@ def decode(topic: str, schema_version: int, state: bytes) -> Event:
         payload = UPCASTERS[topic, version](payload)
     if payload.keys() != cls.payload_fields:
         return cls(**payload)
-    event = object.__new__(cls)  # a frozen dataclass assigns field by field: three times slower
-    object.__setattr__(event, "__dict__", payload)
-    return event
+    return made(cls, payload)
 
 
 class CanonicalJSON(Transcoder):
@@ -169,19 +168,26 @@ class EntryMapper(Mapper[UUID]):
         draft: Draft = domain_event
         event = draft.event
         state = self.transcoder.encode(event)
-        return StoredEntry(
-            originator_id=draft.originator_id,
-            originator_version=draft.originator_version,
-            topic=type(event).__name__,
-            state=state,
-            organization_id=draft.organization_id,
-            schema_version=event.schema_version,
-            request_id=draft.request_id,
-            actor=draft.actor,
-            source=draft.source,
-            salt=draft.salt,
-            state_hash=hashing.state_hash(draft.salt, state),
-            event=event,
+        return made(
+            StoredEntry,
+            {
+                "originator_id": draft.originator_id,
+                "originator_version": draft.originator_version,
+                "topic": type(event).__name__,
+                "state": state,
+                "organization_id": draft.organization_id,
+                "schema_version": event.schema_version,
+                "request_id": draft.request_id,
+                "actor": draft.actor,
+                "source": draft.source,
+                "salt": draft.salt,
+                "state_hash": hashing.state_hash(draft.salt, state),
+                "event": event,
+                "position": 0,
+                "recorded_at": None,
+                "leaf_hash": b"",
+                "chain_hash": b"",
+            },
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Entry:

@@ -11,6 +11,7 @@ from domain.evidence import Identity
 from domain.golden_record import IDENTITY
 from domain.matching import MatchKey, match_keys
 from domain.patient import Patient
+from domain.stored_state import made
 
 
 def identity_of_facts(
@@ -21,19 +22,22 @@ def identity_of_facts(
 ) -> Identity:
     """Return what the matching may know. external_ids: (type, value)."""
     created_first_name, created_last_name = created_name
-    return Identity(
-        first_name=facts.get("first_name"),
-        middle_name=facts.get("middle_name"),
-        last_name=facts.get("last_name"),
-        date_of_birth=facts.get("date_of_birth"),
-        gender=facts.get("gender"),
-        phone=facts.get("phone_number"),
-        additional_phone=_number_alone(facts.get("additional_phone_number")),
-        email=facts.get("email"),
-        external_ids=tuple(external_ids),
-        created_first_name=created_first_name,
-        created_last_name=created_last_name,
-        former_last_names=tuple(former_last_names),
+    return made(
+        Identity,
+        {
+            "first_name": facts.get("first_name"),
+            "middle_name": facts.get("middle_name"),
+            "last_name": facts.get("last_name"),
+            "date_of_birth": facts.get("date_of_birth"),
+            "gender": facts.get("gender"),
+            "phone": facts.get("phone_number"),
+            "additional_phone": _number_alone(facts.get("additional_phone_number")),
+            "email": facts.get("email"),
+            "external_ids": tuple(external_ids),
+            "created_first_name": created_first_name,
+            "created_last_name": created_last_name,
+            "former_last_names": tuple(former_last_names),
+        },
     )
 
 

@@ -35,6 +35,7 @@ from domain.organization import Organization
 from domain.patient import Patient
 from domain.record import UpsertRecord
 from domain.store import END, Store, Work
+from domain.stored_state import with_changes
 from domain.upsert import identity_of_record, interpret, rules_of
 
 ATTEMPTS = 5
@@ -320,7 +321,7 @@ class Ledger(Application[UUID]):
         for _ in result.events:
             position = next(positions)
         patient = work.stored(result.patient.id, result.patient.version) or result.patient
-        return Receipt(**{**result.__dict__, "patient": patient, "position": position})
+        return with_changes(result, {"patient": patient, "position": position})
 
     # ---- one patient
 

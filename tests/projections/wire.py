@@ -1,18 +1,22 @@
-"""A wire between the ledger and PostgreSQL that can be cut at COMMIT, on either side of it."""
+"""A wire between the ledger and PostgreSQL that can be cut at the COMMIT of an append, on either side of it.
+
+The COMMIT of a read is carried through: nobody who sends a record waits for it.
+"""
 
 import contextlib
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-COMMIT_SENT = b"COMMIT\x00"  # in a Parse message of the client; later it goes by the name of the prepared statement
-PREPARED = re.compile(rb"P.{4}(_pg3_\d+\x00)COMMIT\x00", re.DOTALL)
-COMMITTED = b"COMMIT\x00"  # in the CommandComplete message of the server
+PREPARED = re.compile(rb"P.{4}([^\x00]+)\x00([^\x00]*)\x00", re.DOTALL)
+"""A Parse message of the client: the name of a prepared statement, and its words."""
+COMMITTED = b"COMMIT\x00"
+"""In the CommandComplete message of the server."""
 
 
 class Cut(Enum):
@@ -64,9 +68,10 @@ class Wire:
         return server
 
     def _carry(self, client: socket.socket, server: socket.socket) -> None:
+        appending = threading.Event()  # from the append that the client sends to the COMMIT that answers it
         with client, server:
             pumps = [
-                threading.Thread(target=_until_broken, args=(pump, client, server), daemon=True)
+                threading.Thread(target=_until_broken, args=(pump, client, server, appending), daemon=True)
                 for pump in (self._to_server, self._to_client)
             ]
             for pump in pumps:
@@ -74,29 +79,42 @@ class Wire:
             for pump in pumps:
                 pump.join()
 
-    def _to_server(self, client: socket.socket, server: socket.socket) -> None:
-        commit = COMMIT_SENT
+    def _to_server(self, client: socket.socket, server: socket.socket, appending: threading.Event) -> None:
+        append, commit = set[bytes](), set[bytes]()
         for data in _chunks(client):
-            if prepared := PREPARED.search(data):
-                commit = b"\x00" + prepared.group(1)
-            if self.cut is Cut.BEFORE and (commit in data or COMMIT_SENT in data):
+            for name, words in PREPARED.findall(data):
+                if words == b"COMMIT":
+                    commit.add(name)
+                elif b"append_events(" in words:
+                    append.add(name)
+            if _runs(append, data):
+                appending.set()
+            if self.cut is Cut.BEFORE and appending.is_set() and _runs(commit, data):
                 self.cut = Cut.NEVER
                 return
             server.sendall(data)
 
-    def _to_client(self, client: socket.socket, server: socket.socket) -> None:
+    def _to_client(self, client: socket.socket, server: socket.socket, appending: threading.Event) -> None:
         for data in _chunks(server):
-            if self.cut is Cut.AFTER and COMMITTED in data:
-                self.cut = Cut.NEVER
-                return
+            if appending.is_set() and COMMITTED in data:
+                if self.cut is Cut.AFTER:
+                    self.cut = Cut.NEVER
+                    return
+                appending.clear()
             client.sendall(data)
 
 
-def _until_broken(
-    pump: Callable[[socket.socket, socket.socket], None], client: socket.socket, server: socket.socket
-) -> None:
+Pump = Callable[[socket.socket, socket.socket, threading.Event], None]
+
+
+def _runs(statements: Iterable[bytes], data: bytes) -> bool:
+    """Return whether one of these prepared statements is bound, to the portal without a name."""
+    return any(b"\x00" + name + b"\x00" in data for name in statements)
+
+
+def _until_broken(pump: Pump, client: socket.socket, server: socket.socket, appending: threading.Event) -> None:
     with contextlib.suppress(OSError):
-        pump(client, server)
+        pump(client, server, appending)
     for end in (client, server):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

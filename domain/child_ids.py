@@ -8,3 +8,14 @@ def child_id(whole: str, name: str) -> str:
     digest = sha1(bytes.fromhex(whole.replace("-", "")) + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def pair_id(one_id: str, other_id: str) -> str:
+    """Return the id of two patients who may be one person, the same from both sides."""
+    first, second = sorted((one_id, other_id))
+    return child_id(first, f"possible_duplicate:{second}")
+
+
+def overlay_id(patient_id: str) -> str:
+    """Return the id under which it is asked whether one patient is two people."""
+    return child_id(patient_id, "suspected_overlay")

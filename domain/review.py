@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from uuid import UUID, uuid5
 
 from domain import merge as merging
 from domain.commands import DismissOverlay, FlagPossibleDuplicate
@@ -35,17 +34,6 @@ class Resolution(StrEnum):
     MERGE = "merge"
     DISTINCT = "distinct"
     UNMERGE = "unmerge"
-
-
-def pair_id(one_id: str, other_id: str) -> str:
-    """Return the id of a pair, the same from both sides."""
-    first, second = sorted((one_id, other_id))
-    return str(uuid5(UUID(first), f"possible_duplicate:{second}"))
-
-
-def overlay_id(patient_id: str) -> str:
-    """Return the id under which it is asked whether one patient is two people."""
-    return str(uuid5(UUID(patient_id), "suspected_overlay"))
 
 
 class Review:

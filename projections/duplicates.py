@@ -10,11 +10,13 @@ from uuid import UUID
 
 from psycopg import Cursor
 
+from domain.child_ids import overlay_id, pair_id
 from domain.entry import canonical
 from domain.golden_record import absorbed_ids
 from domain.patient import Patient
-from domain.review import overlay_id, pair_id
+from projections import copy_rows
 from projections.arrays import texts, uuids
+from projections.copy_rows import COUNT
 from projections.statements import statements
 from projections.trips import Writer
 
@@ -73,6 +75,20 @@ def _row(patient: Patient, row_id: str, other_id: str | None, state: str, flag: 
     evidence = canonical(flag["evidence"]).decode()
     return Row(
         patient.organization_id, row_id, patient.id, other_id, state, flag["reason"], evidence, flag["flagged_at"]
+    )
+
+
+def encoded(patient: Patient, _chain_hash: bytes) -> bytes:
+    """Return the patient's rows for COPY."""
+    return b"".join(
+        field
+        for each in rows(patient)
+        for field in (
+            COUNT[len(Row._fields)],
+            *map(copy_rows.uuid, each[:4]),
+            *map(copy_rows.text, each[4:7]),
+            copy_rows.instant(each.flagged_at),
+        )
     )
 
 

@@ -12,13 +12,14 @@ from api import parameters
 from api.bodies import UNREADABLE, UnusableMember, read_model
 from api.duplicate_answers import DuplicatePage, PossibleDuplicate, Resolved
 from api.operations import Operation, Resource, text
+from domain.child_ids import pair_id
 from domain.entry import instant
 from domain.errors import BadParameter, UnknownPatient
 from domain.golden_record import IDENTITY
 from domain.ledger import Ledger
 from domain.merge import ErasedPatient, MergedElsewhere, NotMerged, SamePatient
 from domain.patient import Patient
-from domain.review import NotOfThePair, OnePatient, Resolution, Review, UnknownDuplicate, pair_id
+from domain.review import NotOfThePair, OnePatient, Resolution, Review, UnknownDuplicate
 from projections import duplicates
 from projections.duplicates import STATES, Pair
 from projections.resource import patient_resource

@@ -8,11 +8,12 @@ from uuid import UUID
 import pytest
 
 from api.bootstrap import new_id
+from domain.child_ids import overlay_id, pair_id
 from domain.errors import UnknownPatient
 from domain.events import ExternalIdReplaced, OverlayDismissed, PossibleDuplicateFlagged
 from domain.matching import Match
 from domain.merge import MergedElsewhere, NotMerged, SamePatient
-from domain.review import NotOfThePair, Resolution, Review, overlay_id, pair_id
+from domain.review import NotOfThePair, Resolution, Review
 from projections import duplicates, match_index
 from tests.clinic import Clinic, asked, check_positions, clinic, open_ledger
 from tests.domain.records import EXTERNAL_ID_TYPE
@@ -51,7 +52,9 @@ def check_projections(clinic: Clinic) -> None:
     (streams,) = zip(*asked(clinic.url, "SELECT id FROM patients"), strict=True)
     states = [clinic.ledger.patient_as_of(clinic.id, str(each)) for each in streams]
     stored = asked(clinic.url, "SELECT organization_id::text, kind, key, patient_id::text FROM match_keys")
-    assert sorted(stored) == sorted(row for state in states for row in match_index.rows(state))
+    assert sorted(stored) == sorted(
+        (clinic.id, kind, key, state.id) for state in states for kind, key in match_index.keys(state)
+    )
     flags = asked(clinic.url, "SELECT id::text, patient_id::text, state, reason FROM possible_duplicates")
     told = [row for state in states for row in duplicates.rows(state)]
     assert sorted(flags) == sorted((row.id, row.patient_id, row.state, row.reason) for row in told)

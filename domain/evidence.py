@@ -3,9 +3,10 @@
 In words, never values: evidence is stored with every match, told in every answer and shown to those who judge it.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 from rapidfuzz.distance import OSA
 
@@ -20,6 +21,20 @@ from domain.placeholders import (
 
 _STATED = ("date_of_birth", "gender", "phone", "additional_phone", "email", "external_ids")
 _SEXES = {"m": "m", "male": "m", "man": "m", "boy": "m", "f": "f", "female": "f", "woman": "f", "girl": "f"}
+
+Value = TypeVar("Value")
+
+
+class once(Generic[Value]):  # noqa: N801 - a decorator, like `property`
+    """A property that is worked out once (`functools.cached_property` takes a lock for that until Python 3.12)."""
+
+    def __init__(self, work: Callable[[Any], Value]) -> None:
+        self._work = work
+        self.__doc__ = work.__doc__
+
+    def __get__(self, one: object, _owner: type) -> Value:
+        value = vars(one)[self._work.__name__] = self._work(one)
+        return value
 
 
 @dataclass(frozen=True)
@@ -42,30 +57,30 @@ class Identity:
     created_last_name: str | None = None
     former_last_names: tuple[str, ...] = ()
 
-    @cached_property
+    @once
     def name(self) -> PersonName:
         """Return the name in comparable parts."""
         return parse_name(self.first_name, self.middle_name, self.last_name)
 
-    @cached_property
+    @once
     def created_name(self) -> PersonName:
         """Return the name the patient was created with, in comparable parts."""
         return parse_name(self.created_first_name, None, self.created_last_name)
 
-    @cached_property
+    @once
     def birth_date(self) -> str:
         """Return the date of birth; empty when it is missing or a placeholder."""
         born = self.date_of_birth
         return born if born and not is_placeholder_birth_date(born) else ""
 
-    @cached_property
+    @once
     def phones(self) -> tuple[str, ...]:
         """Return the phone numbers that are no fillers, the main one first."""
         main, other = self.phone, self.additional_phone
         first = (main,) if main and not is_filler_phone(main) else ()
         return (*first, other) if other and other != main and not is_filler_phone(other) else first
 
-    @cached_property
+    @once
     def mailbox(self) -> str:
         """Return the email address; empty when it is missing or nobody's own."""
         return self.email if self.email and not is_placeholder_email(self.email) else ""

@@ -4,7 +4,7 @@ After a merge partners go on sending what they sent before, for both. Each overw
 is now one and now the other: both must go on finding the survivor, or the same duplicate is made again the next night.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from domain.evidence import Identity
@@ -80,17 +80,15 @@ def _each_once(known: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 def identities_of_patient(patient: Patient) -> tuple[Identity, ...]:
     """Return what the matching may know of a patient, its own identity first; nothing of one merged into another."""
-    return () if patient.merged_into is not None else tuple(_identities(patient))
-
-
-def _identities(patient: Patient) -> Iterator[Identity]:
+    if patient.merged_into is not None:
+        return ()
     if patient.own is None:
-        external_ids = ((kind, held["value"]) for kind, held in patient.external_ids.items())
-        yield identity_of_facts(patient.facts, external_ids, patient.created_name, patient.former_last_names)
-        return
-    for each in known_as(patient):
-        external_ids = each["external_ids"].items()
-        yield identity_of_facts(each["facts"], external_ids, each["created_name"], each["former_last_names"])
+        external_ids = [(kind, held["value"]) for kind, held in patient.external_ids.items()]
+        return (identity_of_facts(patient.facts, external_ids, patient.created_name, patient.former_last_names),)
+    return tuple(
+        identity_of_facts(each["facts"], each["external_ids"].items(), each["created_name"], each["former_last_names"])
+        for each in known_as(patient)
+    )
 
 
 def keys_of_patient(patient: Patient) -> frozenset[MatchKey]:

@@ -73,7 +73,7 @@ def is_filler_phone(e164: str) -> bool:
     digits = e164.lstrip("+")
     code = 1 if digits[:1] in {"1", "7"} else 2 if digits[:2] in _TWO_DIGIT_COUNTRIES else 3
     national = digits[code:]
-    if len(national) < 5 or len(set(national[-7:])) == 1:
+    if len(national) < 5 or _is_one_letter(national[-7:]):
         return True
     if national[2:] == national[:-2] or national[3:] == national[:-3]:  # two or three digits over and over
         return True
@@ -81,12 +81,9 @@ def is_filler_phone(e164: str) -> bool:
         return True
     if len(national) != 10:
         return False
-    parts = (national[:3], national[3:6], national[6:])
-    return (
-        (len(set(parts[0])) == len(set(parts[1])) == len(set(parts[2])) == 1)
-        or parts == ("123", "123", "1234")
-        or national[3:] == _DIRECTORY_ASSISTANCE
-    )
+    if national[3:] == _DIRECTORY_ASSISTANCE or national == "1231231234":
+        return True
+    return _is_one_letter(national[:3]) and _is_one_letter(national[3:6]) and _is_one_letter(national[6:])
 
 
 def is_filler_email(email: str) -> bool:
@@ -95,20 +92,35 @@ def is_filler_email(email: str) -> bool:
     So are `noemail@…`, `none@…`, `…@noemail.com`, `a@a.com` and `test@test.com`. Addresses at
     example.com are kept: partners test with them.
     """
+    _, bare, host = _parts(email)
+    return _is_filler_address(bare, host)
+
+
+def _parts(email: str) -> tuple[str, str, str]:
+    """Return what stands before the @; of that, letters and digits alone; and the first part of the domain."""
     local, _, domain = email.lower().partition("@")
-    bare = _NO_LETTER_OR_DIGIT.sub("", local)
-    host = domain.split(".")[0]
+    bare = local if local.isascii() and local.isalnum() else _NO_LETTER_OR_DIGIT.sub("", local)
+    return local, bare, domain.partition(".")[0]
+
+
+def _is_filler_address(bare: str, host: str) -> bool:
     if bare in _FILLER_LOCALS or host in _FILLER_HOSTS:
         return True
-    if len(set(bare)) == 1 and len(set(host)) == 1:
-        return True
-    return bare == host and (bare in _ROLE_LOCALS or bare in _SAMPLES or bare.isdigit())
+    if bare == host:
+        return _is_one_letter(bare) or bare in _ROLE_LOCALS or bare in _SAMPLES or bare.isdigit()
+    return _is_one_letter(host) and _is_one_letter(bare)
+
+
+def _is_one_letter(text: str) -> bool:
+    """Tell whether a text is one letter or digit throughout."""
+    return text != "" and text.count(text[0]) == len(text)
 
 
 @lru_cache(maxsize=16_384)
 def is_placeholder_email(email: str) -> bool:
     """Tell whether an email address is nobody's own: a filler, or the mailbox of a role or an office."""
-    return _PUNCTUATION.sub("", email.lower().partition("@")[0]) in _ROLE_LOCALS or is_filler_email(email)
+    local, bare, host = _parts(email)
+    return (bare in _ROLE_LOCALS and _PUNCTUATION.sub("", local) == bare) or _is_filler_address(bare, host)
 
 
 def is_placeholder_name(folded: str) -> bool:

@@ -62,7 +62,7 @@ from domain.events import (
 from domain.golden_record import ADDRESS_PARTS, absorbed_ids, external_id_of, with_id
 from domain.held_payors import put_payors
 from domain.json_values import same_json
-from domain.stored_state import restore, with_changes
+from domain.stored_state import made, restore, with_changes
 from domain.survivor import changes_of_survivor
 
 __all__ = ["ADDRESS_PARTS", "Patient", "decide", "evolve", "fold"]
@@ -246,34 +246,50 @@ def _child_ids(patient: Patient, kind: str, place: int) -> Iterator[str]:
     return (child_id for child_id in ids if child_id not in taken)
 
 
-_ERASURES = (ErasedEvent, PatientErased)  # a union would be made anew for every event
-_OF_OTHERS = (PatientMerged, PatientUnmerged)
+_OF_THEIR_OWN = frozenset({PatientCreated, ErasedEvent, PatientErased, PatientMerged, PatientUnmerged})
+"""Events that do not simply change something in the state there is."""
 
 
-def evolve(patient: Patient | None, event: Event, envelope: Envelope) -> Patient:
-    """Return the state after `event`."""
+UNREAD: Mapping[tuple[str, int], Event] = {("PatientMatched", 1): made(PatientMatched, {})}
+"""(topic, schema version) → an event that means no more for the state than that it happened: whoever folds whole
+streams need not read its payload."""
+
+
+def evolve(patient: Patient | None, event: Event, envelope: Envelope, *, in_place: bool = False) -> Patient:
+    """Return the state after `event`. in_place: it is the state given, changed; nobody else holds on to that."""
     at = envelope.recorded_at
-    if isinstance(event, PatientCreated):
-        created_name = (event.facts.get("first_name"), event.facts.get("last_name"))
-        return Patient.from_json(
-            {
-                "id": envelope.stream_id,
-                "organization_id": envelope.organization_id,
-                "created_at": at,
-                "updated_at": at,
-                "source": envelope.source,
-                "facts": event.facts,
-                "created_name": created_name,
-            }
-        )
-    if isinstance(event, _ERASURES):
-        return _without_content(patient, event, envelope)
+    if type(event) in _OF_THEIR_OWN:
+        match event:
+            case PatientCreated():
+                return _created(event, envelope)
+            case ErasedEvent() | PatientErased():
+                return _without_content(patient, event, envelope)
     assert patient is not None, "a patient's stream starts with PatientCreated"
-    if patient.absorbed or isinstance(event, _OF_OTHERS):
+    if patient.absorbed or type(event) in _OF_THEIR_OWN:
         changes = changes_of_survivor(patient, event, at, _changes)
     else:
         changes = _changes(patient, event, at)
-    return patient.changed(version=patient.version + 1, updated_at=at, **changes)
+    state = patient if in_place else patient.changed()
+    values = vars(state)
+    values.update(changes)
+    values["version"] += 1
+    values["updated_at"] = at
+    return state
+
+
+def _created(event: PatientCreated, envelope: Envelope) -> Patient:
+    facts = event.facts
+    return Patient.from_json(
+        {
+            "id": envelope.stream_id,
+            "organization_id": envelope.organization_id,
+            "created_at": envelope.recorded_at,
+            "updated_at": envelope.recorded_at,
+            "source": envelope.source,
+            "facts": facts,
+            "created_name": (facts.get("first_name"), facts.get("last_name")),
+        }
+    )
 
 
 def _without_content(patient: Patient | None, event: ErasedEvent | PatientErased, envelope: Envelope) -> Patient:
@@ -363,5 +379,5 @@ def fold(entries: Iterable[tuple[Event, Envelope]]) -> Patient | None:
     """Return the state that these events leave; `None` for no events."""
     state: Patient | None = None
     for event, envelope in entries:
-        state = evolve(state, event, envelope)
+        state = evolve(state, event, envelope, in_place=True)
     return state

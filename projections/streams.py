@@ -4,12 +4,13 @@ Rows stay as the wire has them: ids as 16 bytes, instants as PostgreSQL's own co
 reading in chunks makes a row cost half a microsecond; as UUIDs and datetimes, row by row, it is five times that.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import psycopg
 from psycopg import Connection
@@ -20,6 +21,7 @@ from domain import organization, patient
 from domain.entry import Envelope, UnknownEvent, decode
 from domain.organization import Organization
 from domain.patient import Patient
+from domain.stored_state import with_changes
 from projections.gaps import EntriesSkipped
 
 COLUMNS = (
@@ -80,14 +82,14 @@ def read(connection: Connection[Any], query: Composed) -> Generator[Row, None, N
 
 def moment(microseconds: int) -> str:
     """Return the instant as folds hold it, `domain.entry.instant` of the same moment."""
-    hour, rest = divmod(microseconds, 3_600_000_000)
-    minute, rest = divmod(rest, 60_000_000)
-    return f"{_hour(hour)}{minute:02}:{rest // 1_000_000:02}.{rest % 1_000_000:06}Z"
+    minute, rest = divmod(microseconds, 60_000_000)
+    seconds = f"{rest:08}"
+    return f"{_minute(minute)}{seconds[:2]}.{seconds[2:]}Z"
 
 
-@lru_cache(maxsize=4096)
-def _hour(number: int) -> str:
-    return f"{_EPOCH + timedelta(hours=number):%Y-%m-%dT%H:}"
+@lru_cache(maxsize=65_536)
+def _minute(number: int) -> str:
+    return f"{_EPOCH + timedelta(minutes=number):%Y-%m-%dT%H:%M:}"
 
 
 def fold_streams(rows: Iterable[Row], tally: Tally, *, since: int = 0) -> Iterator[Folded]:
@@ -95,51 +97,60 @@ def fold_streams(rows: Iterable[Row], tally: Tally, *, since: int = 0) -> Iterat
 
     `since`: the position of `Folded.before`. EntriesSkipped when a version is missing.
     """
-    tenant: bytes | None = None
-    stream: bytes | None = None
+    for (organization_id, stream_id), group in groupby(rows, itemgetter(0, 1)):
+        entries = list(group)
+        tally.entries += len(entries)
+        tally.positions += sum([entry[3] for entry in entries])
+        if [entry[2] for entry in entries] != list(range(1, len(entries) + 1)):
+            raise _skipped(entries)
+        folded = _folded(organization_id, stream_id, entries, tally.poison, since)
+        if folded is not None:
+            yield folded
+
+
+def _skipped(entries: Iterable[Row]) -> EntriesSkipped:
+    """Return where the first version is missing."""
+    expected, version, position = next(
+        (expected, entry[2], entry[3]) for expected, entry in enumerate(entries, start=1) if entry[2] != expected
+    )
+    return EntriesSkipped(position=position, expected_version=expected, found_version=version)
+
+
+def _folded(
+    organization_id: bytes, stream_id: bytes, entries: Sequence[Row], poison: list[Poison], since: int
+) -> Folded | None:
+    """Fold one stream. None where that cannot be done; why is added to `poison`."""
+    tenant, stream = _tenant(organization_id), _uuid_text(stream_id)
+    of_patient = stream_id != organization_id
+    unread = patient.UNREAD if of_patient else {}
     before: Any = None
     state: Any = None
-    chain = b""
-    expected = 0
-    poisoned = False
-    last_at = -1
-    tenant_text = stream_text = at_text = last_source = ""
-    evolve: Callable[..., Any] = patient.evolve
-    envelope = Envelope("", "", "", "")
-    for organization_id, originator_id, version, position, topic, schema, payload, at, source, chain_hash in rows:
-        tally.entries += 1
-        tally.positions += position
-        if originator_id != stream or organization_id != tenant:
-            if state is not None and not poisoned:
-                yield Folded(before, state, chain)
-            if organization_id != tenant:
-                tenant, tenant_text = organization_id, str(UUID(bytes=organization_id))
-            stream, stream_text = originator_id, str(UUID(bytes=originator_id))
-            before = state = None
-            expected, poisoned, last_at = 1, False, -1
-            evolve = organization.evolve if originator_id == organization_id else patient.evolve
-        if version != expected:
-            raise EntriesSkipped(position=position, expected_version=expected, found_version=version)
-        expected += 1
-        if poisoned:
-            continue
+    last_at, last_source, envelope = -1, "", Envelope("", "", "", "")
+    for _, _, version, position, topic, schema, payload, at, source, _ in entries:
         if at != last_at or source != last_source:
-            if at != last_at:
-                last_at, at_text = at, moment(at)
-            last_source = source
-            envelope = Envelope(tenant_text, stream_text, at_text, source)
+            last_at, last_source = at, source
+            envelope = Envelope(tenant, stream, moment(at), source)
         try:
-            event = decode(topic, schema, payload or b"")
+            event = (unread.get((topic, schema)) if payload else None) or decode(topic, schema, payload or b"")
             if type(event) is UnknownEvent:
                 raise NewerEvent
-            state = evolve(state, event, envelope)
+            if of_patient:
+                state = patient.evolve(state, event, envelope, in_place=True)
+            else:
+                state = organization.evolve(state, event, envelope)
         except Exception as error:  # noqa: BLE001 - whatever it is, the stream is parked and named
-            poisoned = True
             why = f"{type(error).__name__} at {topic} (schema version {schema})"
-            tally.poison.append(Poison(tenant_text, stream_text, version, position, why))
-            continue
-        chain = chain_hash
+            poison.append(Poison(tenant, stream, version, position, why))
+            return None
         if position <= since:
-            before = state
-    if state is not None and not poisoned:
-        yield Folded(before, state, chain)
+            before = with_changes(state, {})
+    return Folded(before, state, entries[-1][-1])
+
+
+def _uuid_text(value: bytes) -> str:
+    """Return `str(UUID(bytes=value))`, in a quarter of the time."""
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+_tenant = lru_cache(maxsize=64)(_uuid_text)

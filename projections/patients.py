@@ -8,7 +8,9 @@ from psycopg import Cursor
 from domain.entry import canonical
 from domain.names import fold
 from domain.patient import Patient
+from projections import copy_rows
 from projections.arrays import bigints, byteas, texts, uuids
+from projections.copy_rows import COUNT
 from projections.statements import statements
 from projections.trips import Writer
 
@@ -16,7 +18,8 @@ _SQL = statements("patients")
 
 
 class Row(NamedTuple):
-    """A row of the read model; `last_name` and `first_name` are folded for search, which finds no merged patient."""
+    """A row of the read model. `last_name` and `first_name` are folded for search; of a merged patient they are blank,
+    so that it is not found."""
 
     organization_id: str
     id: str
@@ -25,6 +28,7 @@ class Row(NamedTuple):
     last_name: str | None
     first_name: str | None
     fold: bytes
+    date_of_birth: str | None
 
 
 def row(patient: Patient, chain_hash: bytes | None) -> Row:
@@ -38,6 +42,7 @@ def row(patient: Patient, chain_hash: bytes | None) -> Row:
         _folded(facts.get("last_name")),
         _folded(facts.get("first_name")),
         canonical(patient),
+        patient.facts.get("date_of_birth"),
     )
 
 
@@ -48,6 +53,26 @@ def _folded(name: str | None) -> str | None:
 def rows(patient: Patient, chain_hash: bytes | None) -> list[Row]:
     """Return the patient's row; none is left of one that was erased."""
     return [] if patient.erased else [row(patient, chain_hash)]
+
+
+def encoded(patient: Patient, chain_hash: bytes) -> bytes:
+    """Return the patient's row for COPY."""
+    if patient.erased:
+        return b""
+    organization_id, own_id, version, chain, last_name, first_name, state, born = row(patient, chain_hash)
+    return b"".join(
+        (
+            COUNT[len(Row._fields)],
+            copy_rows.uuid(organization_id),
+            copy_rows.uuid(own_id),
+            copy_rows.bigint(version),
+            copy_rows.blob(chain),
+            copy_rows.text(last_name),
+            copy_rows.text(first_name),
+            copy_rows.blob(state),
+            copy_rows.text(born),
+        )
+    )
 
 
 def remove(writer: Writer, patients: Sequence[Patient]) -> None:
@@ -61,7 +86,7 @@ def remove(writer: Writer, patients: Sequence[Patient]) -> None:
 
 def write(writer: Writer, rows: Iterable[Row]) -> None:
     """Store these rows, one at least, new or changed."""
-    organization_ids, ids, versions, chain_hashes, last_names, first_names, folds = zip(*rows, strict=True)
+    organization_ids, ids, versions, chain_hashes, last_names, first_names, folds, born = zip(*rows, strict=True)
     columns = {
         "organization_id": uuids(organization_ids),
         "id": uuids(ids),
@@ -70,6 +95,7 @@ def write(writer: Writer, rows: Iterable[Row]) -> None:
         "last_name": texts(last_names),
         "first_name": texts(first_names),
         "fold": texts([fold.decode() for fold in folds]),
+        "date_of_birth": texts(born),
     }
     writer.execute(_SQL["write"], columns)
 

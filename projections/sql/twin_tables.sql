@@ -46,13 +46,17 @@ ORDER BY 4 NULLS FIRST, 1, 2;
 
 -- indexes --
 -- Each index, and the constraint that it carries, if any.
-SELECT index_class.relname, pg_get_indexdef(indexrelid), conname, pg_get_constraintdef(pg_constraint.oid),
-    obj_description(indexrelid, 'pg_class')
+SELECT index_class.relname, pg_get_indexdef(indexrelid), conname, contype::text,
+    pg_get_constraintdef(pg_constraint.oid), obj_description(indexrelid, 'pg_class')
 FROM pg_index
 JOIN pg_class AS index_class ON index_class.oid = indexrelid
 LEFT JOIN pg_constraint ON conindid = indexrelid AND conrelid = indrelid AND contype IN ('p', 'u', 'x')
 WHERE indrelid = %(table)s::regclass
 ORDER BY contype NULLS LAST, index_class.relname;
+
+-- index_definitions --
+-- How each index is made, and its size in bytes.
+SELECT pg_get_indexdef(indexrelid), pg_relation_size(indexrelid) FROM pg_index WHERE indrelid = %(table)s::regclass;
 
 -- constraints --
 -- Those that no index carries.

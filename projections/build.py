@@ -30,8 +30,8 @@ LOCK = 0x1ED6E2_0002
 PART = 25_000
 """Entries of a part, about."""
 
-FLUSH = 1_000
-"""Rows that are gathered before they are sent."""
+FLUSH = 200
+"""Patients whose rows are gathered before they are sent."""
 
 Stream = tuple[UUID, UUID]
 
@@ -50,7 +50,8 @@ def connect(url: str, name: str) -> Connection[Any]:
     )
     connection.execute(
         "SET timezone = 'UTC'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET jit = off;"
-        "SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'; SET synchronous_commit = off;"
+        "SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'; SET max_parallel_maintenance_workers = 0;"
+        "SET synchronous_commit = off;"
         "SET client_connection_check_interval = '1s'",  # a rebuild that was killed holds on to nothing
         prepare=False,
     )
@@ -91,7 +92,7 @@ class Builder:
             self._writer.execute(f"SET search_path = {twin_tables.BUILDING}, {twin_tables.LIVE}".encode())
             for name in self._names:
                 for table in PROJECTIONS[name].tables:
-                    if table.rows is not None:
+                    if table.encoded is not None:
                         connection = opening.enter_context(connect(self._url, table.name))
                         self._targets.append(_Target(table, connection))
             self._stack = opening.pop_all()
@@ -138,35 +139,31 @@ class _Target:
     """A table that is copied into."""
 
     def __init__(self, table: Table, connection: Connection[Any]) -> None:
-        assert table.rows is not None
-        self._rows_of = table.rows
+        assert table.encoded is not None
+        self._encoded = table.encoded
         self._cursor = connection.cursor()
-        types = twin_tables.columns(self._cursor, table.name, twin_tables.BUILDING)
-        self._encode = copy_rows.encoder([types[column] for column in table.columns])
         self._statement = SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
             Identifier(twin_tables.BUILDING, table.name), SQL(", ").join(map(Identifier, table.columns))
         )
-        self._waiting: list[Sequence[Any]] = []
+        self._waiting: list[bytes] = []
         self._copy: Copy | None = None
 
     def begin(self, stack: ExitStack) -> None:
-        self._waiting = []
+        self._waiting = [copy_rows.HEADER]
         self._copy = stack.enter_context(self._cursor.copy(self._statement))
-        self._copy.write(copy_rows.HEADER)
 
     def add(self, patient: Patient, chain_hash: bytes) -> None:
-        self._waiting += self._rows_of(patient, chain_hash)
+        self._waiting.append(self._encoded(patient, chain_hash))
         if len(self._waiting) >= FLUSH:
             self._flush()
 
     def end(self) -> None:
+        self._waiting.append(copy_rows.TRAILER)
         self._flush()
-        assert self._copy is not None
-        self._copy.write(copy_rows.TRAILER)
 
     def _flush(self) -> None:
         assert self._copy is not None
-        self._copy.write(self._encode(self._waiting))
+        self._copy.write(b"".join(self._waiting))
         self._waiting = []
 
 

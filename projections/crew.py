@@ -1,9 +1,10 @@
-"""How do several processes build together? Each is given one part after another, and answers with what it read.
+"""How do several processes build together? Each takes one part after another, and tells what it read.
 
-A worker is this module run as a program, with a line of JSON for each part. It ends with whoever started it, however
-that ends.
+The process that was asked is one of them. Another one is this module run as a program, with a line of JSON for each
+part; it ends with whoever started it, however that ends.
 """
 
+import gc
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
+from threading import Event, Lock
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +25,8 @@ from projections.gaps import EntriesSkipped
 from projections.orphans import end_with
 from projections.streams import Poison, Tally
 
-NICENESS = 5
-"""Workers stand back behind those who serve."""
+GARBAGE_THRESHOLD = 50_000
+"""New objects between two looks for cycles: folds make many, and no cycle."""
 
 Done = Callable[[Tally], None]
 
@@ -45,22 +47,38 @@ def build(
 ) -> None:
     """Build all parts as of a position; `done` is told of each. EntriesSkipped, WorkerLost."""
     share = None if throttle is None else throttle / workers
-    if workers == 1:
-        with Builder(url, names, throttle=share) as builder:
-            for part in parts:
-                done(builder.build(part, position))
-        return
     waiting: SimpleQueue[Part] = SimpleQueue()
     for part in parts:
         waiting.put(part)
-    crew = [_Worker(url, names, share) for _ in range(workers)]
-    with ThreadPoolExecutor(workers) as threads:
+    telling, failed = Lock(), Event()
+
+    def work(build_part: Callable[[Part, int], Tally]) -> None:
         try:
-            for ended in as_completed([threads.submit(_work, worker, waiting, position, done) for worker in crew]):
-                ended.result()
+            while (part := _next(waiting)) is not None and not failed.is_set():
+                tally = build_part(part, position)
+                with telling:
+                    done(tally)
+        except BaseException:
+            failed.set()
+            raise
+
+    crew = [_Worker(url, names, share) for _ in range(workers - 1)]
+    with ThreadPoolExecutor(max(1, len(crew))) as threads, Builder(url, names, throttle=share) as builder:
+        try:
+            others = [threads.submit(work, worker.build) for worker in crew]
+            work(builder.build)
+            for other in as_completed(others):
+                other.result()
         finally:
             for worker in crew:
                 worker.dismiss()
+
+
+def _next(waiting: SimpleQueue[Part]) -> Part | None:
+    try:
+        return waiting.get_nowait()
+    except Empty:
+        return None
 
 
 class _Worker:
@@ -94,21 +112,12 @@ class _Worker:
             raise WorkerLost from None
 
 
-def _work(worker: _Worker, waiting: "SimpleQueue[Part]", position: int, done: Done) -> None:
-    while True:
-        try:
-            part = waiting.get_nowait()
-        except Empty:
-            return
-        done(worker.build(part, position))
-
-
 def main() -> None:
     """Build what standard input says, part by part."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
     told = orjson.loads(sys.stdin.buffer.readline())
     end_with(told.pop("for"))
-    os.nice(NICENESS)
+    gc.set_threshold(GARBAGE_THRESHOLD)
     with Builder(**told) as builder:
         for line in sys.stdin.buffer:
             wanted = orjson.loads(line)

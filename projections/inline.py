@@ -1,7 +1,7 @@
 """Which projections are written in the append's transaction, into which tables, and from what?
 
 Each one is a function of the folds of streams. The append calls `write` with what it changed, the rebuild with what it
-has caught up on; `rows` are the same rows for COPY into an empty table.
+has caught up on; `encoded` are the same rows for COPY into an empty table.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,20 +24,21 @@ class Change(NamedTuple):
     chain_hash: bytes | None
 
 
-Rows = Callable[[Patient, bytes], Iterable[Sequence[Any]]]
+Encoded = Callable[[Patient, bytes], bytes]
+"""(patient, chain hash of its last entry) → its rows."""
 
 
 @dataclass(frozen=True)
 class Table:
     """A table of a projection. `stream` are the columns that name the stream a row comes from.
 
-    `columns` and `rows` serve COPY; a table that is small enough to be written row by row has none.
+    `columns` and `encoded` serve COPY; a table that is small enough to be written row by row has none.
     """
 
     name: str
     stream: tuple[str, str]
     columns: tuple[str, ...] = ()
-    rows: Rows | None = None
+    encoded: Encoded | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ PROJECTIONS: Mapping[str, Projection] = {
                     "patients",
                     stream=("organization_id", "id"),
                     columns=patients.Row._fields,
-                    rows=patients.rows,
+                    encoded=patients.encoded,
                 ),
             ),
             of=Patient,
@@ -114,7 +115,7 @@ PROJECTIONS: Mapping[str, Projection] = {
                     "match_keys",
                     stream=("organization_id", "patient_id"),
                     columns=("organization_id", "kind", "key", "patient_id"),
-                    rows=lambda patient, _chain_hash: match_index.rows(patient),
+                    encoded=match_index.encoded,
                 ),
             ),
             of=Patient,
@@ -127,7 +128,7 @@ PROJECTIONS: Mapping[str, Projection] = {
                     "possible_duplicates",
                     stream=("organization_id", "patient_id"),
                     columns=duplicates.Row._fields,
-                    rows=lambda patient, _chain_hash: duplicates.rows(patient),
+                    encoded=duplicates.encoded,
                 ),
             ),
             of=Patient,

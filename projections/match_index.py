@@ -4,15 +4,20 @@ The keys of a patient are a pure function of its fold (`domain.known_as.keys_of_
 """
 
 from collections.abc import Iterable
+from functools import cache
 
 from domain.known_as import keys_of_patient
 from domain.matching import MatchKey
 from domain.patient import Patient
+from projections import copy_rows
 from projections.arrays import Column, texts, uuids
+from projections.copy_rows import COUNT, length
 from projections.statements import statements
 from projections.trips import Writer
 
 _SQL = statements("match_index")
+
+_kind = cache(copy_rows.text)
 
 Row = tuple[str, str, str, str]
 """(organization_id, kind, key, patient_id)."""
@@ -23,9 +28,11 @@ def keys(patient: Patient | None) -> frozenset[MatchKey]:
     return frozenset() if patient is None or patient.erased else keys_of_patient(patient)
 
 
-def rows(patient: Patient) -> list[Row]:
-    """Return the patient's rows in the index, in no particular order."""
-    return [(patient.organization_id, kind, key, patient.id) for kind, key in keys(patient)]
+def encoded(patient: Patient, _chain_hash: bytes) -> bytes:
+    """Return the patient's rows for COPY, in no particular order."""
+    before, behind = COUNT[4] + copy_rows.uuid(patient.organization_id), copy_rows.uuid(patient.id)
+    found = [(_kind(kind), key.encode()) for kind, key in keys(patient)]
+    return b"".join([before + kind + length(len(key)) + key + behind for kind, key in found])
 
 
 def write(writer: Writer, changed: Iterable[tuple[Patient | None, Patient]]) -> None:

@@ -7,7 +7,7 @@ rebuild can be stopped anywhere; the next one clears away what it left. The old 
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -29,6 +29,9 @@ from projections.streams import Poison, Tally
 from projections.twin_tables import BUILDING, DISCARDED, PREVIOUS
 
 _SQL = statements("build")
+
+INDEXERS = 2
+"""So many indexes are built at the same time; more would leave no core to those who upsert."""
 
 Progress = Callable[[str, int, int], None]
 """(phase, entries done, entries in all)."""
@@ -96,7 +99,7 @@ def rebuild(
                 _build(url, report, all_parts, poisoned, workers, throttle, progress)
             with _timed(report, "index"):
                 progress("index", 0, 0)
-                _complete(url, names)
+                _complete(connection, url, names)
             with _timed(report, "catch_up"):
                 for after, up_to in batches(report.position, head(cursor), batch):
                     progress("catch up", after, up_to)
@@ -182,19 +185,36 @@ def _create(connection: Connection[Any], names: Sequence[str]) -> None:
     with connection.transaction(), connection.cursor() as cursor:
         for table in _tables(names):
             twin_tables.create(cursor, table.name, BUILDING)
-            if table.rows is None:
+            if table.encoded is None:
+                for _, index in twin_tables.indexes(cursor, [table.name], BUILDING):
+                    cursor.execute(index)
                 twin_tables.complete(cursor, table.name, BUILDING)
 
 
-def _complete(url: str, names: Sequence[str]) -> None:
-    """Give the copied tables their indexes, side by side."""
+def _complete(connection: Connection[Any], url: str, names: Sequence[str]) -> None:
+    """Give the copied tables their indexes, the largest first and two at a time, and then what rests on them."""
+    tables = [table.name for table in _tables(names) if table.encoded is not None]
+    with connection.cursor() as cursor:
+        indexes = twin_tables.indexes(cursor, tables, BUILDING)
 
-    def complete(table: Table) -> None:
-        with connect(url, table.name) as connection, connection.transaction(), connection.cursor() as cursor:
-            twin_tables.complete(cursor, table.name, BUILDING)
+    def create(index: SQL) -> None:
+        with connect(url, "index") as another:
+            another.execute(index)
 
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(complete, [table for table in _tables(names) if table.rows is not None]))
+    def complete(table: str, begun: Sequence[Future[None]]) -> None:
+        for each in begun:
+            each.result()
+        with connect(url, table) as another, another.transaction(), another.cursor() as cursor:
+            twin_tables.complete(cursor, table, BUILDING)
+
+    with ThreadPoolExecutor(INDEXERS) as threads:
+        begun = [(table, threads.submit(create, index)) for table, index in indexes]
+        completed = [  # first the table whose indexes are small
+            threads.submit(complete, table, [future for of, future in begun if of == table])
+            for table in dict.fromkeys(table for table, _ in reversed(indexes))
+        ]
+        for future in completed:
+            future.result()
 
 
 def _told_often(part: int, throttle: float | None) -> int:

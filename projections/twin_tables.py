@@ -5,7 +5,8 @@ collide. `ALTER TABLE … SET SCHEMA` then swaps the two: what was prepared by r
 the table that has the name now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from psycopg import Cursor
@@ -20,6 +21,10 @@ LIVE = "public"
 BUILDING = "ledger_building"
 PREVIOUS = "ledger_previous"
 DISCARDED = "ledger_discarded"
+
+
+_OF_INDEX = {"p": "PRIMARY KEY", "u": "UNIQUE"}
+"""Constraints that an index carries."""
 
 
 class TableInUse(LedgerError):
@@ -81,15 +86,26 @@ def create(cursor: Cursor[Any], table: str, schema: str) -> None:
         )
 
 
+def indexes(cursor: Cursor[Any], tables: Iterable[str], schema: str) -> list[tuple[str, SQL]]:
+    """Return (table, what gives its twin an index) for each of the live tables' indexes, the largest of those first.
+
+    They can be carried out in any order, and at the same time.
+    """
+    found = [
+        (size, table, _moved(definition, table, schema))
+        for table in tables
+        for definition, size in _rows(cursor, "index_definitions", LIVE, table)
+    ]
+    return [(table, statement) for _, table, statement in sorted(found, key=itemgetter(0), reverse=True)]
+
+
 def complete(cursor: Cursor[Any], table: str, schema: str) -> None:
-    """Give the twin the indexes, constraints and triggers of the live table, and statistics."""
+    """Give the twin, which has its indexes, the constraints and triggers of the live table, and statistics."""
     twin = Identifier(schema, table)
-    for name, definition, constraint, constraint_definition, comment in _rows(cursor, "indexes", LIVE, table):
-        if constraint is None:
-            cursor.execute(_moved(definition, table, schema))
-        else:
-            added = SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
-            cursor.execute(added.format(twin, Identifier(constraint), SQL(constraint_definition)))
+    for name, _, constraint, kind, _, comment in _rows(cursor, "indexes", LIVE, table):
+        if constraint is not None:
+            added = SQL("ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}")
+            cursor.execute(added.format(twin, Identifier(constraint), SQL(_OF_INDEX[kind]), Identifier(name)))
         if comment is not None:
             cursor.execute(SQL("COMMENT ON INDEX {} IS {}").format(Identifier(schema, name), Literal(comment)))
     for name, kind, definition in _rows(cursor, "constraints", LIVE, table):

@@ -162,7 +162,7 @@ def check_read_models(clinic: Clinic) -> None:
         state = clinic.ledger.patient_as_of(clinic.id, patient_id)
         assert canonical(state).decode() == fold
         assert state.version == version
-        keys.update(match_index.rows(state))
+        keys.update((clinic.id, kind, key, patient_id) for kind, key in match_index.keys(state))
     assert indexed == keys
     streams = "SELECT count(DISTINCT originator_id) FROM ledger_events WHERE organization_id = %s"
     assert asked(clinic.url, streams, clinic.id) == [(len(stored) + 1,)], "its own stream is the other one"

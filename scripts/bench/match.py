@@ -173,18 +173,10 @@ def _load(job: tuple[str, str, str, int, int]) -> None:
 
 
 def _copy(cursor: psycopg.Cursor[Any], table: Table, patients: Sequence[Patient]) -> None:
-    types = dict(
-        cursor.execute(
-            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass",
-            (table.name,),
-        ).fetchall()
-    )
-    encode = copy_rows.encoder([types[name] for name in table.columns])
-    assert table.rows is not None
-    rows = (row for patient in patients for row in table.rows(patient, bytes(32)))
+    assert table.encoded is not None
     with cursor.copy(f"COPY {table.name} ({', '.join(table.columns)}) FROM STDIN (FORMAT BINARY)".encode()) as copy:
         copy.write(copy_rows.HEADER)
-        copy.write(encode(rows))
+        copy.write(b"".join([table.encoded(patient, bytes(32)) for patient in patients]))
         copy.write(copy_rows.TRAILER)
 
 

@@ -1,5 +1,6 @@
 """`rebuild`: make a projection anew beside the live one, while upserts go on, and put it in place."""
 
+import gc
 import json
 import os
 import sys
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 
 from projections import rebuild as rebuilding
+from projections.crew import GARBAGE_THRESHOLD
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS
 from projections.migrations import migrate
@@ -45,7 +47,8 @@ def rebuild(
         if rollback:
             _tell(rebuilding.rollback(url, wanted), as_json)
             return
-        os.nice(5)  # upserts come first
+        os.nice(10)  # upserts come first
+        gc.set_threshold(GARBAGE_THRESHOLD)
         try:
             with Shown("events") as shown:
                 report = rebuilding.rebuild(

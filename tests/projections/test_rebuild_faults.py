@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -17,8 +18,10 @@ import pytest
 
 from domain.ledger import Ledger
 from projections import patients, twin_tables
+from projections.crew import WorkerLost
 from projections.inline import PROJECTIONS
 from projections.rebuild import rebuild
+from tests.faults.installation import command_line
 from tests.projections.histories import an_organization, live, opened
 from tests.scripts.waiting import until
 
@@ -239,3 +242,18 @@ def test_hash_seeds_do_not_matter(database_url):
         answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, timeout=60)
         found.add(answer.stdout)
     assert len(found) == 1
+
+
+def test_a_worker_that_is_lost_stops_the_rebuild_and_nothing_live_is_touched(database_url):
+    with opened(database_url) as ledger:
+        live(ledger, an_organization(ledger), 100, seed=1)
+
+    def kill_the_other(_phase: str, _done: int, _total: int) -> None:
+        for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+            if "projections.crew" in command_line(int(pid)):
+                os.kill(int(pid), signal.SIGKILL)
+
+    with pytest.raises(WorkerLost):
+        rebuild(database_url, ALL, workers=2, part=1, progress=kill_the_other)
+    report = rebuild(database_url, ALL, workers=2)
+    assert (report.equal, report.flipped) == (True, True)

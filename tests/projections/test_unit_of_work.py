@@ -173,7 +173,8 @@ def test_a_conflict_that_never_ends_is_given_up_and_fails_no_other(clinic: Clini
 def test_a_key_that_stands_in_the_index_already_stops_no_record(clinic: Clinic):
     """As after an upgrade with other match keys, before the index is rebuilt."""
     patient = clinic.send(**ANN).patient
-    rows = match_index.rows(patient.changed(facts={**patient.facts, "email": "ann@example.com"}))
+    keys = match_index.keys(patient.changed(facts={**patient.facts, "email": "ann@example.com"}))
+    rows = [(clinic.id, kind, key, patient.id) for kind, key in keys]
     with psycopg.connect(clinic.url) as owner:
         owner.execute("DELETE FROM match_keys")
         owner.cursor().executemany("INSERT INTO match_keys VALUES (%s, %s, %s, %s)", rows)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from heapq import nsmallest
 
 from domain.evidence import Identity
-from domain.known_as import identities_of_patient
+from domain.known_as import carry_over, identities_of_patient
 from domain.matching import Candidate, Match, MatchKey, Rules, classify, match_keys
 from domain.patient import Patient
 
@@ -22,12 +22,18 @@ class CandidateIndex:
 
     def put(self, patient: Patient) -> None:
         """Add the patient, or replace its state."""
+        before = self._patients.get(patient.id)
+        self._patients[patient.id] = patient
+        if before is not None:
+            carry_over(before, patient)
+            same = identities_of_patient(before) is identities_of_patient(patient)
+            if same and before.distinct_from == patient.distinct_from:
+                return
         for kind, key in self._keys.get(patient.id, ()):
             self._ids[patient.organization_id, kind, key].discard(patient.id)
         distinct = frozenset(patient.distinct_from)
         known = tuple(Candidate(patient.id, each, distinct) for each in identities_of_patient(patient))
         keys = frozenset(key for each in known for key in match_keys(each.identity))
-        self._patients[patient.id] = patient
         self._candidates[patient.id] = known
         self._keys[patient.id] = keys
         for kind, key in keys:

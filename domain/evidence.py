@@ -3,15 +3,15 @@
 In words, never values: evidence is stored with every match, told in every answer and shown to those who judge it.
 """
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
 
 from rapidfuzz.distance import OSA
 
 from domain.likeness import SLIPS, are_swapped, compare_given, compare_middle, compare_surname
 from domain.names import PersonName, parse_name
+from domain.once import once
 from domain.placeholders import (
     is_doubtful_birth_date,
     is_filler_phone,
@@ -21,20 +21,6 @@ from domain.placeholders import (
 
 _STATED = ("date_of_birth", "gender", "phone", "additional_phone", "email", "external_ids")
 _SEXES = {"m": "m", "male": "m", "man": "m", "boy": "m", "f": "f", "female": "f", "woman": "f", "girl": "f"}
-
-Value = TypeVar("Value")
-
-
-class once(Generic[Value]):  # noqa: N801 - a decorator, like `property`
-    """A property that is worked out once (`functools.cached_property` takes a lock for that until Python 3.12)."""
-
-    def __init__(self, work: Callable[[Any], Value]) -> None:
-        self._work = work
-        self.__doc__ = work.__doc__
-
-    def __get__(self, one: object, _owner: type) -> Value:
-        value = vars(one)[self._work.__name__] = self._work(one)
-        return value
 
 
 @dataclass(frozen=True)

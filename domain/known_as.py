@@ -80,15 +80,36 @@ def _each_once(known: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 def identities_of_patient(patient: Patient) -> tuple[Identity, ...]:
     """Return what the matching may know of a patient, its own identity first; nothing of one merged into another."""
+    kept: tuple[Identity, ...] | None = getattr(patient, "identities", None)
+    return _keep(patient, tuple(_identities(patient))) if kept is None else kept
+
+
+def carry_over(before: Patient, after: Patient) -> None:
+    """Let a patient be known as it was before, if nothing changed in that: most changes are of something else."""
+    if all(getattr(before, part) == getattr(after, part) for part in _KNOWN_BY) and all(
+        before.facts.get(name) == after.facts.get(name) for name in IDENTITY
+    ):
+        _keep(after, identities_of_patient(before))
+
+
+_KNOWN_BY = ("external_ids", "created_name", "former_last_names", "merged_into", "own", "absorbed")
+
+
+def _keep(patient: Patient, identities: tuple[Identity, ...]) -> tuple[Identity, ...]:
+    object.__setattr__(patient, "identities", identities)
+    return identities
+
+
+def _identities(patient: Patient) -> Iterable[Identity]:
     if patient.merged_into is not None:
         return ()
     if patient.own is None:
         external_ids = [(kind, held["value"]) for kind, held in patient.external_ids.items()]
         return (identity_of_facts(patient.facts, external_ids, patient.created_name, patient.former_last_names),)
-    return tuple(
+    return [
         identity_of_facts(each["facts"], each["external_ids"].items(), each["created_name"], each["former_last_names"])
         for each in known_as(patient)
-    )
+    ]
 
 
 def keys_of_patient(patient: Patient) -> frozenset[MatchKey]:

@@ -31,6 +31,7 @@ from domain.group_commit import GroupCommit
 from domain.idempotency import Kept, RequestKey, tell
 from domain.matching import RULE_VERSION, Match, NoMatch, classify, match_keys
 from domain.normalise import Clean, normalise, satisfies_invariant
+from domain.once import once
 from domain.organization import Organization
 from domain.patient import Patient
 from domain.record import UpsertRecord
@@ -64,9 +65,12 @@ class Upsert:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Where a record landed. `position` is that of its last event, `None` when nothing was appended."""
+    """Where a record landed. `position` is that of its last event, `None` when nothing was appended.
 
-    patient: Patient
+    decided: the patient as this record left it, not a later one; `settle` makes of it the one that was stored.
+    """
+
+    decided: Patient
     organization: Organization
     outcome: Match | NoMatch
     dropped: tuple[Dropped, ...]
@@ -76,6 +80,12 @@ class Receipt:
     rule_version: str = RULE_VERSION
     request: RequestKey | None = None
     replayed: bool = False
+    settle: Callable[[Patient], Patient] = lambda patient: patient
+
+    @once
+    def patient(self) -> Patient:
+        """Return the patient as this record left it."""
+        return self.settle(self.decided)
 
     @property
     def created(self) -> bool:
@@ -86,7 +96,7 @@ class Receipt:
         """Return what a request with a key leaves behind."""
         assert self.request is not None
         told = tell(self.outcome, self.dropped, self.request_id)
-        return Kept(self.request, self.patient.id, self.patient.version, len(self.events), told)
+        return Kept(self.request, self.decided.id, self.decided.version, len(self.events), told)
 
 
 @dataclass(frozen=True)
@@ -208,7 +218,7 @@ class Ledger(Application[UUID]):
                 raise _Superseded
             index = CandidateIndex(found)
             decided = _Decided()
-            at = instant(self._clock())
+            at = instant(self._clock()) if dry_run else work.pending
             for each in answered:
                 placed = self._place(each, index, decided.drafts, at) if isinstance(each, _Prepared) else each
                 decided.results.append(placed)
@@ -218,15 +228,20 @@ class Ledger(Application[UUID]):
 
     def _append(self, decided: _Decided, work: Work) -> None:
         """Store the drafts and what their requests leave; the receipts tell where they stand afterwards."""
-        kept = [each.kept() for each in decided.results if isinstance(each, Receipt) and each.request is not None]
+        receipts = [each for each in decided.results if isinstance(each, Receipt)]
+        kept = [each.kept() for each in receipts if each.request is not None]
         work.keep(kept)
         if decided.drafts:
             began = self._clock()
+            for receipt in receipts:
+                if receipt.events:
+                    work.decided(receipt.decided)
             recordings = self.events.put(decided.drafts, work=work)
             self._note("append", (self._clock() - began).total_seconds())
             self._note("records", len(decided.results))
             positions = iter([recording.notification.id for recording in recordings])
-            decided.results = [self._stored(result, work, positions) for result in decided.results]
+            settle = work.settling()
+            decided.results = [_stored(result, settle, positions) for result in decided.results]
         elif kept:
             work.commit()
 
@@ -239,7 +254,7 @@ class Ledger(Application[UUID]):
         except LedgerError as error:
             return error
         return Receipt(
-            patient=patient,
+            decided=patient,
             organization=self.organization(organization_id),
             outcome=kept.outcome,
             dropped=kept.dropped,
@@ -283,7 +298,7 @@ class Ledger(Application[UUID]):
             version = 0 if patient is None else patient.version
             drafts += self.drafts(caller, source, stream_id, version, meant.events)
         return Receipt(
-            patient=meant.patient,
+            decided=meant.patient,
             organization=organization,
             outcome=outcome,
             dropped=meant.dropped,
@@ -310,19 +325,6 @@ class Ledger(Application[UUID]):
             for place, event in enumerate(events, start=1)
         ]
 
-    @staticmethod
-    def _stored(
-        result: Receipt | Kept | LedgerError, work: Work, positions: Iterator[int]
-    ) -> Receipt | Kept | LedgerError:
-        """Return the receipt with what the append handed out: the patient as this record left it, not a later one."""
-        if not isinstance(result, Receipt):
-            return result
-        position = None
-        for _ in result.events:
-            position = next(positions)
-        patient = work.stored(result.patient.id, result.patient.version) or result.patient
-        return with_changes(result, {"patient": patient, "position": position})
-
     # ---- one patient
 
     def record_communication(self, patient_id: str, command: RecordCommunication, caller: Caller) -> Patient:
@@ -342,7 +344,7 @@ class Ledger(Application[UUID]):
                     if events:
                         drafts = self.drafts(caller, caller.source, following, found[0].version, events)
                         self.events.put(drafts, work=work)
-                    state: Patient = work.states[following]
+                    state: Patient = work.state(following)
                     return state
             following = found[0].merged_into
 
@@ -400,9 +402,21 @@ class Ledger(Application[UUID]):
                 return current
             version = 0 if current is None else current.version
             self.events.put(self.drafts(caller, caller.source, caller.organization_id, version, events), work=work)
-            changed: Organization = work.states[caller.organization_id]
+            changed: Organization = work.state(caller.organization_id)
             self._organizations[changed.id] = changed
             return changed
+
+
+def _stored(
+    result: Receipt | Kept | LedgerError, settle: Callable[[Patient], Patient], positions: Iterator[int]
+) -> Receipt | Kept | LedgerError:
+    """Return the receipt with what the append handed out."""
+    if not isinstance(result, Receipt):
+        return result
+    position = None
+    for _ in result.events:
+        position = next(positions)
+    return with_changes(result, {"position": position, "settle": settle})
 
 
 def _canonical(stream_id: str, refusal: type[LedgerError]) -> str:

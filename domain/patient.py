@@ -84,7 +84,11 @@ class Patient:
     them are the golden record; `own`, `absorbed` and `chosen_external_ids` are what it is worked out from (see
     `golden_record`). A patient that is `merged_into` another one is as it was at that moment. Of one that was `erased`
     (`order`, `at`) nothing else is left.
+
+    `identities` is no part of the state: as whom the patient is known, once that was worked out (see `known_as`).
     """
+
+    __slots__ = ("__dict__", "identities")
 
     id: str
     organization_id: str
@@ -175,14 +179,6 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
         case Patient(facts=facts), ChangeFact(field=name, new=new):
             old = facts.get(name)
             return [] if old == new else [FACT_EVENTS[name](old=old, new=new)]
-        case Patient(phone=held), ChangePhone(new=new, extension=extension) if new == held:
-            if extension is None or extension == patient.facts.get("phone_extension"):
-                return []
-            return decide(patient, ChangeFact(field="phone_extension", new=extension))
-        case Patient(phone=str(held), phone_locked=True), ChangePhone(new=new):
-            return [] if new == patient.refused_phone else [PhoneLockRespected(kept=held, offered=new)]
-        case Patient(phone=held), ChangePhone(new=new, extension=extension):
-            return [PhoneChanged(old=held, new=new, extension=extension)]
         case Patient(facts=facts), ChangeAddress(parts=parts):
             changed = {part: value for part, value in parts.items() if facts.get(part) != value}
             old_parts = {part: facts.get(part) for part in changed}
@@ -192,6 +188,14 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
             if old is None:
                 return [ExternalIdAssigned(type_id=type_id, value=value)]
             return [] if old == value else [ExternalIdReplaced(type_id=type_id, old=old, new=value)]
+        case Patient(phone=held), ChangePhone(new=new, extension=extension) if new == held:
+            if extension is None or extension == patient.facts.get("phone_extension"):
+                return []
+            return decide(patient, ChangeFact(field="phone_extension", new=extension))
+        case Patient(phone=str(held), phone_locked=True), ChangePhone(new=new):
+            return [] if new == patient.refused_phone else [PhoneLockRespected(kept=held, offered=new)]
+        case Patient(phone=held), ChangePhone(new=new, extension=extension):
+            return [PhoneChanged(old=held, new=new, extension=extension)]
         case Patient(tags=tags), ReplaceTags(names=names):
             return [] if tuple(tags) == names else [TagsReplaced(old=list(tags), new=list(names))]
         case Patient(custom_fields=fields), SetCustomField(name=name, value=value):

@@ -126,7 +126,7 @@ class Review:
                     return None
                 told = decision(held[one.id], held[other.id])
                 self._append(work, caller, [(held[one.id], told.one), (held[other.id], told.other)])
-                state: Patient = work.states[one.id]
+                state: Patient = work.state(one.id)
                 return state
         except WriteConflict:
             return None

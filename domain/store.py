@@ -1,7 +1,7 @@
 """What does the ledger ask of its event store? The one seam between the domain and PostgreSQL."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -19,11 +19,17 @@ END = 2**62
 class Work(Protocol):
     """One transaction for the organizations of a list."""
 
-    states: dict[str, Any]
-    """Stream id → `Patient` or `Organization`, as looked up; after the append as stored."""
+    pending: str
+    """Stands for the instant that the append will hand out, in what is decided before."""
 
-    def stored(self, stream_id: str, version: int) -> Any:
-        """Return the `Patient` or `Organization` of a version that the append stored, `None` of any other."""
+    def decided(self, patient: Patient) -> None:
+        """Take note of what a patient is after entries that are appended next, with `pending` for their instant."""
+
+    def state(self, stream_id: str) -> Any:
+        """Return the `Patient` or `Organization` as looked up; after the append as stored."""
+
+    def settling(self) -> Callable[[Patient], Patient]:
+        """Return what puts the instant of the append where a patient says `pending`."""
 
     def erase(self, streams: Mapping[str, int]) -> None:
         """Remove payloads and salts of these streams, up to a version each, with what is appended next."""

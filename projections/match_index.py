@@ -6,7 +6,7 @@ The keys of a patient are a pure function of its fold (`domain.known_as.keys_of_
 from collections.abc import Iterable
 from functools import cache
 
-from domain.known_as import keys_of_patient
+from domain.known_as import identities_of_patient, keys_of_patient
 from domain.matching import MatchKey
 from domain.patient import Patient
 from projections import copy_rows
@@ -40,6 +40,8 @@ def write(writer: Writer, changed: Iterable[tuple[Patient | None, Patient]]) -> 
     gone: list[Row] = []
     new: list[Row] = []
     for before, after in changed:
+        if before is not None and not after.erased and identities_of_patient(before) is identities_of_patient(after):
+            continue
         old_keys, new_keys = keys(before), keys(after)
         gone += [(after.organization_id, kind, key, after.id) for kind, key in old_keys - new_keys]
         new += [(after.organization_id, kind, key, after.id) for kind, key in new_keys - old_keys]

@@ -22,6 +22,7 @@ from domain.entry import Envelope, UnknownEvent, decode
 from domain.organization import Organization
 from domain.patient import Patient
 from domain.stored_state import with_changes
+from projections.arrays import uuid_text
 from projections.gaps import EntriesSkipped
 
 COLUMNS = (
@@ -120,7 +121,7 @@ def _folded(
     organization_id: bytes, stream_id: bytes, entries: Sequence[Row], poison: list[Poison], since: int
 ) -> Folded | None:
     """Fold one stream. None where that cannot be done; why is added to `poison`."""
-    tenant, stream = _tenant(organization_id), _uuid_text(stream_id)
+    tenant, stream = _tenant(organization_id), uuid_text(stream_id)
     of_patient = stream_id != organization_id
     unread = patient.UNREAD if of_patient else {}
     before: Any = None
@@ -147,10 +148,4 @@ def _folded(
     return Folded(before, state, entries[-1][-1])
 
 
-def _uuid_text(value: bytes) -> str:
-    """Return `str(UUID(bytes=value))`, in a quarter of the time."""
-    digits = value.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-_tenant = lru_cache(maxsize=64)(_uuid_text)
+_tenant = lru_cache(maxsize=64)(uuid_text)

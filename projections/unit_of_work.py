@@ -5,11 +5,11 @@ second one, on the server: nobody who waits for the head row waits for our compu
 says `pending` where the instant belongs, a word that nobody can guess, and the server puts it in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from secrets import token_hex
 from typing import Any
-from uuid import UUID
 
 import orjson
 import psycopg
@@ -22,7 +22,7 @@ from domain.idempotency import Earlier, Kept, RequestKey
 from domain.organization import Organization
 from domain.patient import Patient
 from projections import idempotency, inline
-from projections.arrays import bigints, byteas, texts, uuids
+from projections.arrays import bigints, byteas, texts, uuid_text, uuids
 from projections.inline import Change
 from projections.statements import statements
 from projections.trips import BEGIN, COMMIT, ROLLBACK, Asked, Batch, Rows, Trips, Value, microseconds, number
@@ -46,11 +46,11 @@ class UnitOfWork:
         self._organization_ids = sorted(set(organization_ids))
         self._chains: dict[str, bytes] = {}
         self._open = False
-        self.states: dict[str, Patient | Organization] = {}
-        """Stream id → state, as looked up; after `append` as stored."""
-        self._pending = f"~{token_hex(13)}"
+        self._states: dict[str, Patient | Organization] = {}
+        self._decided: dict[tuple[str, int], Patient] = {}
+        self.pending = f"~{token_hex(13)}"
+        """Stands for the instant that the append will hand out."""
         self._at = ""
-        self._versions: dict[tuple[str, int], Patient | Organization] = {}
 
     def close(self, *, failed: bool) -> None:
         """Give back the locks of one that stored nothing, waiting for no disk; roll back one that failed."""
@@ -89,14 +89,15 @@ class UnitOfWork:
             "known_versions": bigints(known.values()),
         }
         rows = self._trips.ask([*self._opening(map(_advisory_lock, wanted)), (_SQL["look_up"], columns)])[-1]
-        changed = {str(UUID(bytes=row[0])): Organization.from_json(orjson.loads(row[2])) for row in rows if not row[1]}
-        return self._remember((UUID(bytes=row[0]), row[1], orjson.loads(row[2])) for row in rows if row[1]), changed
+        changed = {uuid_text(row[0]): Organization.from_json(orjson.loads(row[2])) for row in rows if not row[1]}
+        return self._remember((uuid_text(row[0]), row[1], orjson.loads(row[2])) for row in rows if row[1]), changed
 
     def lock_patients(self, organization_id: str, ids: Sequence[str]) -> list[Patient]:
         """Lock and return these patients, in the order of their ids; unknown ones are left out."""
         self.begin()
         keys = {"organization": organization_id, "ids": uuids(ids)}
-        return self._remember(self._connection.execute(_SQL["lock_patients"], keys, binary=True).fetchall())
+        rows = self._connection.execute(_SQL["lock_patients"], keys, binary=True).fetchall()
+        return self._remember((str(row[0]), row[1], row[2]) for row in rows)
 
     def lock_organization(self, organization_id: str) -> Organization | None:
         """Lock and return the organization, `None` when there is none yet."""
@@ -105,15 +106,15 @@ class UnitOfWork:
         if row is None:
             return None
         self._chains[organization_id] = row[2]
-        self.states[organization_id] = Organization.from_json(row[3])
+        self._states[organization_id] = Organization.from_json(row[3])
         return Organization.from_json(row[3])
 
-    def _remember(self, rows: Iterable[tuple[UUID, bytes, dict[str, Any]]]) -> list[Patient]:
+    def _remember(self, rows: Iterable[tuple[str, bytes, dict[str, Any]]]) -> list[Patient]:
         found = []
         for stream, chain_hash, fold in rows:
             state = Patient.from_json(fold)
-            self._chains[str(stream)] = chain_hash
-            self.states[str(stream)] = state
+            self._chains[stream] = chain_hash
+            self._states[stream] = state
             found.append(state)
         return found
 
@@ -137,8 +138,9 @@ class UnitOfWork:
 
         IntegrityError when another transaction wrote the same version or external id first.
         """
-        changes = self._project(entries)
-        before, earlier = self._chained(entries)
+        streams = [str(entry.originator_id) for entry in entries]
+        changes = self._project(streams, entries)
+        before, earlier = self._chained(streams)
         columns: dict[str, Value] = {
             "organization_id": uuids([entry.organization_id for entry in entries]),
             "originator_id": uuids([entry.originator_id for entry in entries]),
@@ -157,33 +159,31 @@ class UnitOfWork:
         }
         inline.write(self._batch, changes, inline.WITHOUT_PLACE)
         place = len(self._batch.asked)
-        self._batch.execute(_SQL["append_events"], {"pending": self._pending, **columns})
+        self._batch.execute(_SQL["append_events"], {"pending": self.pending, **columns})
         inline.write(self._batch, changes, inline.WITH_PLACE)
         stored = self.commit()[place]
         last = number(stored[0][0])
         self._at = instant(hashing.at_microseconds(microseconds(stored[0][1])))
-        self.states |= {str(each.after.id): self._timed(each.after) for each in changes}
+        self._states |= {each.after.id: each.after for each in changes}
         return list(range(last - len(entries) + 1, last + 1))
 
-    def stored(self, stream_id: str, version: int) -> Patient | Organization | None:
-        """Return the state of a version that `append` stored, `None` of any other."""
-        now = self.states.get(stream_id)
-        if now is not None and now.version == version:
-            return now
-        found = self._versions.get((stream_id, version))
-        return None if found is None else self._timed(found)
+    def decided(self, patient: Patient) -> None:
+        """Take note of what a patient is after entries that are appended next, with `pending` for their instant."""
+        self._decided[patient.id, patient.version] = patient
 
-    def _timed(self, state: Patient | Organization) -> Any:
-        """Return a state that waited for its instant, with it."""
-        stored = canonical(state).replace(self._pending.encode(), self._at.encode())
-        return type(state).from_json(orjson.loads(stored))
+    def state(self, stream_id: str) -> Any:
+        """Return a state as looked up; after the append as stored."""
+        return _settled(self._states[stream_id], self.pending, self._at) if self._at else self._states[stream_id]
 
-    def _chained(self, entries: Iterable[StoredEntry]) -> tuple[list[bytes | None], list[int]]:
+    def settling(self) -> Callable[[Patient], Patient]:
+        """Return what puts the instant of the append where a patient says `pending`."""
+        return partial(_settled, pending=self.pending, at=self._at)
+
+    def _chained(self, streams: Iterable[str]) -> tuple[list[bytes | None], list[int]]:
         """Return for each entry the chain hash before it, or else the place in the list of the entry before it."""
         places: dict[str, int] = {}
         before, earlier = [], []
-        for place, entry in enumerate(entries, start=1):
-            stream = str(entry.originator_id)
+        for place, stream in enumerate(streams, start=1):
             before.append(None if stream in places else self._chains.get(stream, hashing.BEFORE_FIRST))
             earlier.append(places.get(stream, 0))
             places[stream] = place
@@ -214,23 +214,31 @@ class UnitOfWork:
         self._open = False
         return results
 
-    def _project(self, entries: Iterable[StoredEntry]) -> list[Change]:
-        """Return what these entries change; the instant is still to come."""
-        before: dict[str, Patient | Organization | None] = {}
-        for entry in entries:
-            stream, tenant = str(entry.originator_id), str(entry.organization_id)
-            envelope = Envelope(tenant, stream, self._pending, entry.source)
-            state = self.states.get(stream)
-            before.setdefault(stream, state)
-            assert entry.event is not None
-            if stream == tenant:
-                assert state is None or isinstance(state, Organization)
-                self.states[stream] = organization.evolve(state, entry.event, envelope)
-            else:
-                assert state is None or isinstance(state, Patient)
-                self.states[stream] = patient.evolve(state, entry.event, envelope)
-            self._versions[stream, entry.originator_version] = self.states[stream]
-        return [Change(old, self.states[stream], None) for stream, old in before.items()]
+    def _project(self, streams: Iterable[str], entries: Iterable[StoredEntry]) -> list[Change]:
+        """Return what these entries, each of its stream, change; the instant is still to come."""
+        told: dict[str, list[StoredEntry]] = {}
+        for stream, entry in zip(streams, entries, strict=True):
+            told.setdefault(stream, []).append(entry)
+        return [self._changed(stream, its) for stream, its in told.items()]
+
+    def _changed(self, stream: str, entries: Sequence[StoredEntry]) -> Change:
+        before = self._states.get(stream)
+        after: Any = self._decided.get((stream, entries[-1].originator_version))
+        if after is None:
+            after = before
+            for entry in entries:
+                assert entry.event is not None
+                tenant = str(entry.organization_id)
+                evolve: Callable[..., Any] = organization.evolve if stream == tenant else patient.evolve
+                after = evolve(after, entry.event, Envelope(tenant, stream, self.pending, entry.source))
+        return Change(before, after, None)
+
+
+def _settled(state: Any, pending: str, at: str) -> Any:
+    """Return a state with its instant, if it is waiting for that."""
+    stored = canonical(state)
+    word = pending.encode()
+    return type(state).from_json(orjson.loads(stored.replace(word, at.encode()))) if word in stored else state
 
 
 def _advisory_lock(key: Key) -> int:

@@ -23,7 +23,9 @@ from domain.events import (
     FACT_EVENTS,
     LastNameChanged,
     PatientCreated,
+    TagsReplaced,
 )
+from domain.known_as import carry_over, identities_of_patient
 from tests.domain import facts
 from tests.domain.records import EXTERNAL_ID_TYPE
 from tests.kit import ENVELOPE, given, reloaded
@@ -110,3 +112,22 @@ def test_time_comes_with_the_entry():
     state = patient.evolve(given(created).state, LastNameChanged(old="Lee", new="Wu"), later)
     assert (state.created_at, state.updated_at) == (ENVELOPE.recorded_at, later.recorded_at)
     assert state.source == "api", "that of the first record"
+
+
+@drawn(st.lists(commands, max_size=8))
+def test_who_somebody_is_is_carried_over_only_where_it_is_what_would_be_worked_out_anew(asked: list[Command]):
+    state = patient.evolve(None, created, ENVELOPE)
+    for command in asked:
+        for event in patient.decide(state, command):
+            after = patient.evolve(state, event, ENVELOPE)
+            identities_of_patient(state)
+            carry_over(state, after)
+            assert identities_of_patient(after) == identities_of_patient(reloaded(after))
+            state = after
+
+
+def test_who_somebody_is_is_carried_over_a_change_of_something_else():
+    before = patient.evolve(None, created, ENVELOPE)
+    after = patient.evolve(before, TagsReplaced(old=[], new=["vip"]), ENVELOPE)
+    carry_over(before, after)
+    assert identities_of_patient(after) is identities_of_patient(before)

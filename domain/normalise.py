@@ -76,6 +76,8 @@ PAYOR = members(
     }
 )
 
+PAYORS = each(PAYOR)
+
 
 @dataclass(frozen=True)
 class Clean:
@@ -110,8 +112,8 @@ def normalise(
         facts=facts,
         external_id=_external_id(record.external_id, context),
         tags=_tags(record.tags),
-        custom_fields=clean_custom_fields(record.custom_fields or {}, context),
-        payors=tuple(clean(each(PAYOR), record.payors or [], context, "payors") or ()),
+        custom_fields=clean_custom_fields(record.custom_fields, context) if record.custom_fields else {},
+        payors=tuple(clean(PAYORS, record.payors, context, "payors") or ()) if record.payors else (),
         referral=clean(REFERRAL, record.referral, context, "referral") if record.referral else None,
         source=clean(SOURCE, record.source, context, "source") if record.source else None,
     )

@@ -2,7 +2,7 @@
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -94,6 +94,8 @@ _KNOWN: dict[type[Sent], frozenset[str]] = {
     model: frozenset(model.model_fields)
     for model in (UpsertRecord, ExternalId, Referral, Payor, Subscriber, Service, LocationRate)
 }
+_validate: Callable[[dict[str, Any]], UpsertRecord] = UpsertRecord.__pydantic_validator__.validate_python
+"""`UpsertRecord.model_validate`, without its options."""
 _RANK = {name: rank for rank, name in enumerate(UpsertRecord.model_fields)}
 _LONGEST = 100
 """No list is read beyond this."""
@@ -119,7 +121,7 @@ def read_record(body: dict[str, Any]) -> tuple[UpsertRecord, tuple[Dropped, ...]
     usable = body
     while True:
         try:
-            record = UpsertRecord.model_validate(usable)
+            record = _validate(usable)
         except ValidationError as refused:
             usable = _without(usable, _cuts(usable, refused.errors(include_url=False, include_input=False), drops))
         else:

@@ -140,7 +140,7 @@ class Import:
             self._waiting.discard(row.line)
             return
         organization = self._ledger.organization(self._job.caller.organization_id)
-        keys = keys_of(orjson.loads(row.body), organization, self._today)
+        keys = keys_of(row.record, organization, self._today)
         while (lane := self._lanes.lane_for(keys)) is None:
             self._drain()
         self._lanes.enter(lane, keys)

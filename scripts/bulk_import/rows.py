@@ -30,9 +30,10 @@ class UnreadableFile(LedgerError):
 
 @dataclass(frozen=True)
 class Row:
-    """A row: the line it starts at, and its record as JSON."""
+    """A row: the line it starts at, its record and that as JSON."""
 
     line: int
+    record: dict[str, Any]
     body: bytes
     original: Any
 
@@ -70,8 +71,9 @@ def read_ndjson(file: IO[bytes], mapping: ColumnMapping) -> Iterator[Row | BadRo
             yield BadRow(number, rule_of(error), original)
             continue
         if mapping.columns or mapping.constants:
-            text = orjson.dumps(mapping.record(mapping.for_header(body), body.values()))
-        yield Row(number, text, original)
+            body = mapping.record(mapping.for_header(body), body.values())
+            text = orjson.dumps(body)
+        yield Row(number, body, text, original)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
@@ -107,7 +109,8 @@ def read_csv(
         elif any(sign in _UNDECODED for cell in cells if not cell.isascii() for sign in cell):
             yield BadRow(line, "not-in-this-encoding", {name: ascii(cell)[1:-1] for name, cell in original.items()})
         else:
-            yield Row(line, orjson.dumps(mapping.record(targets, cells)), original)
+            record = mapping.record(targets, cells)
+            yield Row(line, record, orjson.dumps(record), original)
 
 
 def _cells(reader: Any) -> Iterator[tuple[int, list[str] | str]]:

@@ -4,6 +4,7 @@ Each line is a JSON list of [line of the file, record]; the answer is a list of 
 with whoever started it.
 """
 
+import gc
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from domain.errors import LedgerError, LedgerUnavailable
 from domain.ledger import Caller, Ledger, Receipt, Upsert
 from domain.matching import Match
 from domain.record import read_record
+from projections.crew import GARBAGE_THRESHOLD
 from projections.orphans import end_with
 from scripts.bulk_import.rows import rule_of
 
@@ -28,6 +30,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
     told = orjson.loads(sys.stdin.buffer.readline())
     end_with(told["for"])
+    gc.set_threshold(GARBAGE_THRESHOLD)
     with build_ledger(told["url"]) as ledger:
         for line in sys.stdin.buffer:
             sys.stdout.buffer.write(orjson.dumps(_place(ledger, told, orjson.loads(line))) + b"\n")

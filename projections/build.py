@@ -4,10 +4,12 @@ The streams are cut into parts of about as many entries each, by ranges of the s
 the primary key (a hash of the id would have each worker read the whole log). Whoever builds takes part after part.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
@@ -26,6 +28,9 @@ _SQL = statements("build")
 
 LOCK = 0x1ED6E2_0002
 """Advisory lock key: one rebuild at a time."""
+
+NICENESS = 10
+"""Of whatever builds: upserts come first."""
 
 PART = 25_000
 """Entries of a part, about."""
@@ -50,12 +55,24 @@ def connect(url: str, name: str) -> Connection[Any]:
     )
     connection.execute(
         "SET timezone = 'UTC'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET jit = off;"
-        "SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'; SET max_parallel_maintenance_workers = 0;"
-        "SET synchronous_commit = off;"
+        "SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'; SET synchronous_commit = off;"
+        "SET max_parallel_maintenance_workers = 0; SET max_parallel_workers_per_gather = 0;"  # these never stand back
+        "SET backend_flush_after = '1MB';"  # little by little, or who flushes a COMMIT waits for all of it
         "SET client_connection_check_interval = '1s'",  # a rebuild that was killed holds on to nothing
         prepare=False,
     )
     return connection
+
+
+def stand_back(connection: Connection[Any]) -> None:
+    """Have the server's process behind a connection stand back behind those that serve, where that is ours to say.
+
+    Not for one that takes locks which those wait for.
+    """
+    pid = connection.info.backend_pid
+    with suppress(OSError):  # another machine's, or another user's
+        if connection.info.host.startswith("/") and Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"postgres:"):
+            os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
 
 
 def one_alone(cursor: Cursor[Any]) -> bool:
@@ -88,12 +105,14 @@ class Builder:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             self._reader = opening.enter_context(connect(self._url, "reader"))
+            stand_back(self._reader)
             self._writer = opening.enter_context(connect(self._url, "writer"))
             self._writer.execute(f"SET search_path = {twin_tables.BUILDING}, {twin_tables.LIVE}".encode())
             for name in self._names:
                 for table in PROJECTIONS[name].tables:
                     if table.encoded is not None:
                         connection = opening.enter_context(connect(self._url, table.name))
+                        stand_back(connection)
                         self._targets.append(_Target(table, connection))
             self._stack = opening.pop_all()
         return self

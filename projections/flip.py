@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import Connection, Cursor
 from psycopg.errors import DeadlockDetected, LockNotAvailable
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 from domain.errors import LedgerUnavailable
 from projections import parking, twin_tables
@@ -28,7 +28,7 @@ MOST_UNDER_LOCK = 500
 """With more entries than this still missing, the locks are let go and the tables caught up first."""
 
 LOCK_TIMEOUTS_MS = (100, 200, 400, 800, 1500)
-"""Of one attempt after the other, the last one from then on: longer than deadlock_timeout, so that VACUUM gives way."""
+"""Of one attempt after the other, the last one from then on."""
 
 PATIENCE_SECONDS = 60.0
 
@@ -67,6 +67,7 @@ def flip(
             position = up_to
         try:
             with connection.transaction(), connection.cursor() as cursor:
+                _send_vacuum_away(cursor, tables, schema, deadline - time.monotonic())
                 locked = _lock(cursor, LOCK_TIMEOUTS_MS[min(attempt, len(LOCK_TIMEOUTS_MS) - 1)])
                 if locked - position > MOST_UNDER_LOCK:
                     raise _TooFarBehind
@@ -86,10 +87,27 @@ def flip(
     raise AssertionError
 
 
-def _lock(cursor: Cursor[Any], timeout_ms: int) -> int:
+def _send_vacuum_away(cursor: Cursor[Any], tables: Sequence[str], schema: str, patience: float) -> None:
+    """Take locks that nobody waits for but VACUUM, which then gives way, and does not come until the flip is done.
+
+    It would give way to the locks of the flip too, but only after a second in which everybody stands behind those.
+    """
+    cursor.execute(f"SET LOCAL lock_timeout = {max(1, round(patience * 1000))}".encode())
+    cursor.execute(SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(_live_tables()))
+    for waiting in {schema, PREVIOUS}:
+        if there := [name for name in twin_tables.tables_of(cursor, waiting) if name in tables]:
+            idle = SQL(", ").join(Identifier(waiting, name) for name in there)
+            cursor.execute(SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(idle))
+
+
+def _live_tables() -> Composed:
     tables = [Identifier(LIVE, table.name) for each in PROJECTIONS.values() for table in each.tables]
+    return SQL(", ").join(tables)
+
+
+def _lock(cursor: Cursor[Any], timeout_ms: int) -> int:
     cursor.execute(f"SET LOCAL lock_timeout = {timeout_ms}".encode())
-    cursor.execute(SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(SQL(", ").join(tables)))
+    cursor.execute(SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(_live_tables()))
     row = cursor.execute(_SQL["lock_head"]).fetchone()
     assert row is not None
     return int(row[0])

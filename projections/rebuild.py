@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from domain.errors import LedgerError, LedgerUnavailable
 from domain.organization import Organization
 from projections import crew, twin_tables
-from projections.build import LOCK, PART, Part, connect, one_alone, parts
+from projections.build import LOCK, PART, Part, connect, one_alone, parts, stand_back
 from projections.catch_up import BATCH, Poisoned, batches, catch_up, head, keep_live_rows
 from projections.fingerprint import Difference, difference, fingerprint
 from projections.flip import PATIENCE_SECONDS, flip
@@ -29,9 +29,6 @@ from projections.streams import Poison, Tally
 from projections.twin_tables import BUILDING, DISCARDED, PREVIOUS
 
 _SQL = statements("build")
-
-INDEXERS = 2
-"""So many indexes are built at the same time; more would leave no core to those who upsert."""
 
 Progress = Callable[[str, int, int], None]
 """(phase, entries done, entries in all)."""
@@ -99,7 +96,7 @@ def rebuild(
                 _build(url, report, all_parts, poisoned, workers, throttle, progress)
             with _timed(report, "index"):
                 progress("index", 0, 0)
-                _complete(connection, url, names)
+                _complete(connection, url, names, workers)
             with _timed(report, "catch_up"):
                 for after, up_to in batches(report.position, head(cursor), batch):
                     progress("catch up", after, up_to)
@@ -108,7 +105,9 @@ def rebuild(
                     report.position = up_to
             with _timed(report, "compare"):
                 progress("compare", 0, 0)
-                _compare(connection, report, poisoned)
+                with connect(url, "compare") as another:
+                    stand_back(another)
+                    _compare(another, report, poisoned)
             if not check and (accept or report.equal):
                 with _timed(report, "flip"):
                     progress("flip", 0, 0)
@@ -191,23 +190,25 @@ def _create(connection: Connection[Any], names: Sequence[str]) -> None:
                 twin_tables.complete(cursor, table.name, BUILDING)
 
 
-def _complete(connection: Connection[Any], url: str, names: Sequence[str]) -> None:
-    """Give the copied tables their indexes, the largest first and two at a time, and then what rests on them."""
+def _complete(connection: Connection[Any], url: str, names: Sequence[str], workers: int) -> None:
+    """Give the copied tables their indexes, the largest first, so many at a time, and then what rests on them."""
     tables = [table.name for table in _tables(names) if table.encoded is not None]
     with connection.cursor() as cursor:
         indexes = twin_tables.indexes(cursor, tables, BUILDING)
 
     def create(index: SQL) -> None:
         with connect(url, "index") as another:
+            stand_back(another)
             another.execute(index)
 
     def complete(table: str, begun: Sequence[Future[None]]) -> None:
         for each in begun:
             each.result()
         with connect(url, table) as another, another.transaction(), another.cursor() as cursor:
+            stand_back(another)
             twin_tables.complete(cursor, table, BUILDING)
 
-    with ThreadPoolExecutor(INDEXERS) as threads:
+    with ThreadPoolExecutor(workers) as threads:
         begun = [(table, threads.submit(create, index)) for table, index in indexes]
         completed = [  # first the table whose indexes are small
             threads.submit(complete, table, [future for of, future in begun if of == table])

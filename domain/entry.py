@@ -141,8 +141,9 @@ def decode(topic: str, schema_version: int, state: bytes) -> Event:
     cls = EVENTS.get(topic)
     if cls is None or schema_version > cls.schema_version:
         return UnknownEvent(topic=topic, payload=payload)
-    for version in range(schema_version, cls.schema_version):
-        payload = UPCASTERS[topic, version](payload)
+    while schema_version < cls.schema_version:
+        payload = UPCASTERS[topic, schema_version](payload)
+        schema_version += 1
     if payload.keys() != cls.payload_fields:
         return cls(**payload)
     return made(cls, payload)

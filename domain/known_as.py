@@ -22,6 +22,7 @@ def identity_of_facts(
 ) -> Identity:
     """Return what the matching may know. external_ids: (type, value)."""
     created_first_name, created_last_name = created_name
+    additional = facts.get("additional_phone_number")
     return made(
         Identity,
         {
@@ -31,7 +32,7 @@ def identity_of_facts(
             "date_of_birth": facts.get("date_of_birth"),
             "gender": facts.get("gender"),
             "phone": facts.get("phone_number"),
-            "additional_phone": _number_alone(facts.get("additional_phone_number")),
+            "additional_phone": additional and _number_alone(additional),
             "email": facts.get("email"),
             "external_ids": tuple(external_ids),
             "created_first_name": created_first_name,
@@ -41,9 +42,9 @@ def identity_of_facts(
     )
 
 
-def _number_alone(phone: str | None) -> str | None:
+def _number_alone(phone: str) -> str:
     """Return a number without the extension that is kept behind it (`+12125550143 x7`)."""
-    return None if phone is None else phone.partition(" x")[0]
+    return phone.partition(" x")[0]
 
 
 def known_as(patient: Patient) -> tuple[dict[str, Any], ...]:

@@ -10,9 +10,9 @@ class once(Generic[Value]):  # noqa: N801 - a decorator, like `property`
     """A property that is kept (`functools.cached_property` takes a lock for that until Python 3.12)."""
 
     def __init__(self, work: Callable[[Any], Value]) -> None:
-        self._work = work
+        self._work, self._name = work, work.__name__
         self.__doc__ = work.__doc__
 
     def __get__(self, one: object, _owner: type) -> Value:
-        value = vars(one)[self._work.__name__] = self._work(one)
+        value = vars(one)[self._name] = self._work(one)
         return value

@@ -73,9 +73,11 @@ def is_filler_phone(e164: str) -> bool:
     digits = e164.lstrip("+")
     code = 1 if digits[:1] in {"1", "7"} else 2 if digits[:2] in _TWO_DIGIT_COUNTRIES else 3
     national = digits[code:]
-    if len(national) < 5 or _is_one_letter(national[-7:]):
+    if len(national) < 5 or (national[-1] == national[-2] and _is_one_letter(national[-7:])):
         return True
-    if national[2:] == national[:-2] or national[3:] == national[:-3]:  # two or three digits over and over
+    if national[2] == national[0] and national[2:] == national[:-2]:  # two digits over and over
+        return True
+    if national[3] == national[0] and national[3:] == national[:-3]:  # three
         return True
     if national in _COUNTING_UP or national in _COUNTING_DOWN:
         return True

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from projections import rebuild as rebuilding
-from projections.build import NICENESS
 from projections.crew import GARBAGE_THRESHOLD
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS
@@ -48,7 +47,7 @@ def rebuild(
         if rollback:
             _tell(rebuilding.rollback(url, wanted), as_json)
             return
-        os.nice(NICENESS)
+        os.nice(19)  # as far back as can be: upserts come first
         gc.set_threshold(GARBAGE_THRESHOLD)
         try:
             with Shown("events") as shown:

@@ -25,6 +25,7 @@ from projections.inline import PROJECTIONS
 from projections.rebuild import NothingToRollBack, RebuildRunning, Report, drop_previous, rebuild, rollback
 from projections.unit_of_work import UnitOfWork
 from tests.projections.histories import an_organization, live, opened
+from tests.scripts.waiting import until
 
 ALL = list(PROJECTIONS)
 TABLES = [table.name for projection in PROJECTIONS.values() for table in projection.tables]
@@ -210,6 +211,29 @@ def test_an_append_opened_before_the_flip_and_made_after_it_lands_in_the_new_tab
             ledger.events.put([_comment(caller, patient)], work=work)
     assert one(ledger_url, COMMENTED.format("public")) == 1
     assert one(ledger_url, COMMENTED.format("ledger_previous")) == 0
+    assert rebuild(ledger_url, ALL, check=True).equal
+
+
+@pytest.mark.parametrize("schema", ["public", "ledger_previous"])
+def test_a_flip_that_waits_for_vacuum_holds_up_nobody(ledger_url, schema):
+    """VACUUM may be at work on tables that upserts need, and on those that wait for their place."""
+    assert rebuild(ledger_url, ALL).flipped
+    waiting = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted"
+    waiting += " AND application_name = 'ledger rebuild coordinator'"
+    held = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock'"
+    held += " AND relation = ANY (ARRAY['public.patients', 'public.match_keys']::regclass[])"
+    reports: list[Report] = []
+    with psycopg.connect(ledger_url) as vacuum, opened(ledger_url) as ledger:
+        vacuum.execute(f"LOCK TABLE {schema}.match_keys IN SHARE UPDATE EXCLUSIVE MODE".encode())
+        rebuilder = threading.Thread(target=lambda: reports.append(rebuild(ledger_url, ALL)))
+        rebuilder.start()
+        until(lambda: one(ledger_url, waiting) == 1)
+        assert one(ledger_url, held) == 0
+        live(ledger, an_organization(ledger), 3, seed=7)
+        assert rebuilder.is_alive()
+        vacuum.rollback()
+        rebuilder.join(60)
+    assert reports[0].flipped
     assert rebuild(ledger_url, ALL, check=True).equal
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
@@ -62,16 +63,17 @@ def build(
             failed.set()
             raise
 
-    crew = [_Worker(url, names, share) for _ in range(workers - 1)]
-    with ThreadPoolExecutor(max(1, len(crew))) as threads, Builder(url, names, throttle=share) as builder:
-        try:
-            others = [threads.submit(work, worker.build) for worker in crew]
-            work(builder.build)
-            for other in as_completed(others):
-                other.result()
-        finally:
-            for worker in crew:
-                worker.dismiss()
+    with ExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(max(1, workers - 1)))
+        crew = []
+        for _ in range(workers - 1):
+            crew.append(_Worker(url, names, share))
+            stack.callback(crew[-1].dismiss)
+        builder = stack.enter_context(Builder(url, names, throttle=share))
+        others = [threads.submit(work, worker.build) for worker in crew]
+        work(builder.build)
+        for other in as_completed(others):
+            other.result()
 
 
 def _next(waiting: SimpleQueue[Part]) -> Part | None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from projections import rebuild as rebuilding
+from projections.build import NICENESS
 from projections.crew import GARBAGE_THRESHOLD
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS
@@ -47,7 +48,7 @@ def rebuild(
         if rollback:
             _tell(rebuilding.rollback(url, wanted), as_json)
             return
-        os.nice(19)  # as far back as can be: upserts come first
+        os.nice(NICENESS)  # and no further: for the flip it holds locks that upserts wait for
         gc.set_threshold(GARBAGE_THRESHOLD)
         try:
             with Shown("events") as shown:

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from psycopg import Connection, Cursor
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL
 
-from domain.errors import LedgerError, LedgerUnavailable
+from domain.errors import LedgerUnavailable
 from domain.organization import Organization
 from projections import crew, twin_tables
 from projections.build import LOCK, PART, Part, connect, one_alone, parts, stand_back
@@ -26,7 +26,7 @@ from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS, Table
 from projections.statements import statements
 from projections.streams import Poison, Tally
-from projections.twin_tables import BUILDING, DISCARDED, PREVIOUS
+from projections.twin_tables import BUILDING, DISCARDED
 
 _SQL = statements("build")
 
@@ -36,10 +36,6 @@ Progress = Callable[[str, int, int], None]
 
 class RebuildRunning(LedgerUnavailable):
     """Another rebuild is running on this database; wait for it, or stop it."""
-
-
-class NothingToRollBack(LedgerError):
-    """There are no tables of this projection from before a flip."""
 
 
 @dataclass
@@ -85,31 +81,31 @@ def rebuild(
     part, batch: entries built at a time, and caught up on at a time. patience: seconds that the flip may be blocked.
     RebuildRunning, EntriesSkipped, FlipBlocked, and errors of the connection: nothing live was touched.
     """
-    report = Report(names := _ordered(names))
+    report = Report(names := ordered(names))
     poisoned: Poisoned = {}
-    with _alone(url) as connection, connection.cursor() as cursor:
+    with alone(url) as connection, connection.cursor() as cursor:
         try:
-            with _timed(report, "build"):
+            with timed(report, "build"):
                 _create(connection, names)
                 report.position = head(cursor)
                 all_parts = parts(cursor, report.position, _told_often(part, throttle))
                 _build(url, report, all_parts, poisoned, workers, throttle, progress)
-            with _timed(report, "index"):
+            with timed(report, "index"):
                 progress("index", 0, 0)
                 _complete(connection, url, names, workers)
-            with _timed(report, "catch_up"):
+            with timed(report, "catch_up"):
                 for after, up_to in batches(report.position, head(cursor), batch):
                     progress("catch up", after, up_to)
                     with connection.transaction():
                         catch_up(connection, names, BUILDING, after, up_to, poisoned)
                     report.position = up_to
-            with _timed(report, "compare"):
+            with timed(report, "compare"):
                 progress("compare", 0, 0)
                 with connect(url, "compare") as another:
                     stand_back(another)
                     _compare(another, report, poisoned)
             if not check and (accept or report.equal):
-                with _timed(report, "flip"):
+                with timed(report, "flip"):
                     progress("flip", 0, 0)
                     twin_tables.check_alike(cursor, [table.name for table in _tables(names)], BUILDING)
                     report.position = flip(connection, names, BUILDING, report.position, poisoned, patience=patience)
@@ -121,42 +117,13 @@ def rebuild(
     return report
 
 
-def rollback(url: str, names: Sequence[str]) -> Report:
-    """Put the tables from before the last flip back in place, caught up. NothingToRollBack.
-
-    They were written by another version perhaps, so of streams that changed since then all rows are exchanged.
-    """
-    report = Report(_ordered(names))
-    with _alone(url) as connection, connection.cursor() as cursor:
-        standby = dict(cursor.execute(_SQL["standby"], {"schema": PREVIOUS}).fetchall())
-        there = set(twin_tables.tables_of(cursor, PREVIOUS))
-        tables = [table.name for name in report.projections for table in PROJECTIONS[name].tables]
-        if missing := [table for table in tables if table not in there or table not in standby]:
-            raise NothingToRollBack(tables=missing)
-        with _timed(report, "flip"):
-            for name in report.projections:
-                report.position = _roll_back(connection, name, standby, report)
-        report.flipped = True
-    return report
-
-
-def drop_previous(url: str, names: Sequence[str]) -> list[str]:
-    """Drop the tables from before the last flip; return which."""
-    with _alone(url) as connection, connection.transaction(), connection.cursor() as cursor:
-        there = twin_tables.tables_of(cursor, PREVIOUS)
-        ours = [table.name for name in _ordered(names) for table in PROJECTIONS[name].tables]
-        for table in set(there) & set(ours):
-            cursor.execute(SQL("DROP TABLE {}").format(Identifier(PREVIOUS, table)))
-            cursor.execute(_SQL["forget_standby"], {"schema": PREVIOUS, "table": table})
-        return sorted(set(there) & set(ours))
-
-
-def _ordered(names: Sequence[str]) -> list[str]:
+def ordered(names: Sequence[str]) -> list[str]:
+    """Return these projections in the order in which an upsert touches their tables."""
     return [name for name in PROJECTIONS if name in names]
 
 
 @contextmanager
-def _alone(url: str) -> Iterator[Connection[Any]]:
+def alone(url: str) -> Iterator[Connection[Any]]:
     """Yield the connection of the one rebuild that may run, with what an earlier one left cleared away."""
     with connect(url, "coordinator") as connection:
         if not one_alone(connection.cursor()):
@@ -173,7 +140,8 @@ def _clear_away(cursor: Cursor[Any]) -> None:
 
 
 @contextmanager
-def _timed(report: Report, phase: str) -> Iterator[None]:
+def timed(report: Report, phase: str) -> Iterator[None]:
+    """Note in the report how long a phase took."""
     start = time.monotonic()
     yield
     report.seconds[phase] = round(time.monotonic() - start, 3)
@@ -272,42 +240,6 @@ def _compare(connection: Connection[Any], report: Report, poisoned: Poisoned) ->
             }
             cursor.execute(_SQL["note_check"], check)
     report.position = position
-
-
-def _roll_back(connection: Connection[Any], name: str, standby: dict[str, int], report: Report) -> int:
-    tables = PROJECTIONS[name].tables
-    with connection.cursor() as cursor:
-        helpers = [_helper(table) for table in tables if not _leads_primary_key(cursor, table)]
-        for helper, _ in helpers:
-            cursor.execute(SQL("DROP INDEX IF EXISTS {}").format(helper))
-        twin_tables.check_alike(cursor, [table.name for table in tables], PREVIOUS)
-        for _, create in helpers:
-            cursor.execute(create)
-
-    def without_helpers(cursor: Cursor[Any]) -> None:
-        for helper, _ in helpers:
-            cursor.execute(SQL("DROP INDEX {}").format(helper))
-
-    poisoned: Poisoned = {}
-    position = min(standby[table.name] for table in tables)
-    reached = flip(connection, [name], PREVIOUS, position, poisoned, replace=True, prepare=without_helpers)
-    report.parked += poisoned.values()
-    report.entries += reached - position
-    return reached
-
-
-def _leads_primary_key(cursor: Cursor[Any], table: Table) -> bool:
-    """Return whether the rows of a stream are found by the primary key."""
-    stream = tuple(dict.fromkeys(table.stream))
-    return twin_tables.primary_key(cursor, table.name)[: len(stream)] == stream
-
-
-def _helper(table: Table) -> tuple[Identifier, Composed]:
-    """Return an index by which the rows of a stream are found, and the statement that makes it."""
-    name = f"{table.name}_of_stream"
-    columns = SQL(", ").join(Identifier(column) for column in dict.fromkeys(table.stream))
-    create = SQL("CREATE INDEX {} ON {} ({})").format(Identifier(name), Identifier(PREVIOUS, table.name), columns)
-    return Identifier(PREVIOUS, name), create
 
 
 def _tables(names: Sequence[str]) -> list[Table]:

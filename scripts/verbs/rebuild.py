@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from projections import rebuild as rebuilding
+from projections import rollback as previous
 from projections.build import NICENESS
 from projections.crew import GARBAGE_THRESHOLD
 from projections.gaps import EntriesSkipped
@@ -43,10 +44,10 @@ def rebuild(
     with database_url() as url:
         migrate(url)
         if drop_previous:
-            show({"dropped": rebuilding.drop_previous(url, wanted)}, as_json)
+            show({"dropped": previous.drop_previous(url, wanted)}, as_json)
             return
         if rollback:
-            _tell(rebuilding.rollback(url, wanted), as_json)
+            _tell(previous.rollback(url, wanted), as_json)
             return
         os.nice(NICENESS)  # and no further: for the flip it holds locks that upserts wait for
         gc.set_threshold(GARBAGE_THRESHOLD)

@@ -22,7 +22,8 @@ from projections.build import LOCK
 from projections.flip import FlipBlocked
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS
-from projections.rebuild import NothingToRollBack, RebuildRunning, Report, drop_previous, rebuild, rollback
+from projections.rebuild import RebuildRunning, Report, rebuild
+from projections.rollback import NothingToRollBack, drop_previous, rollback
 from projections.unit_of_work import UnitOfWork
 from tests.projections.histories import an_organization, live, opened
 from tests.scripts.waiting import until

@@ -35,9 +35,12 @@ is_ready() {
         [ "$(stamp)" = "$(cat "$root/.venv/ready-to-$1")" ]
 }
 
+# The system's own is preferred: distributions build theirs by profile (PGO), which makes the ledger a quarter faster
+# than one built without, as version managers do.
 find_python() {
-    bare=
-    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11 python; do
+    bare= system=
+    case :$PATH: in *:/usr/bin:*) system=/usr/bin/python3 ;; esac
+    for candidate in ${PYTHON:+"$PYTHON"} $system python3 python3.14 python3.13 python3.12 python3.11 python; do
         "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
         "$candidate" -c 'import ensurepip, venv' 2>/dev/null && command -v "$candidate" && return
         bare=$candidate

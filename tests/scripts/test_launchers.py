@@ -75,6 +75,26 @@ def test_a_python_that_is_too_old_is_passed_over(checkout, bare_path):
     assert ran.stderr.startswith("Python 3.11 or newer is needed")
 
 
+def found_python(path: str, **environment: str) -> str:
+    command = '. "$1/scripts/environment.sh"; find_python'
+    arguments = ["sh", "-c", command, str(ROOT / "scripts" / "serve"), str(ROOT)]
+    ran = subprocess.run(arguments, env={"PATH": path, **environment}, capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+def test_the_python_that_is_named_comes_first_then_the_systems_then_that_of_path(bare_path, tmp_path):
+    own = bare_path / "python3"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    assert found_python(str(bare_path)) == str(own)
+    named = tmp_path / "named"
+    shutil.copy(own, named)
+    assert found_python(f"{bare_path}:/usr/bin", PYTHON=str(named)) == str(named)
+    will_do = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
+    if subprocess.run(["/usr/bin/python3", "-c", will_do], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        assert found_python(f"{bare_path}:/usr/bin") == "/usr/bin/python3"
+
+
 def test_what_is_installed_is_used_from_any_folder_and_nothing_is_set_up(checkout, bare_path):
     install(checkout)
     ran = run(checkout / "scripts" / "ledger", "org", "create", "--name", "two words", path=bare_path)

@@ -33,19 +33,23 @@ def match_keys(identity: Identity) -> frozenset[MatchKey]:
 
 
 def _match_keys(identity: Identity) -> frozenset[MatchKey]:
-    keys = [_key(("external_id", f"{type_id}:{value}")) for type_id, value in identity.external_ids]
+    keys: set[tuple[str, str]] = set()
     name, born, phones = identity.name, identity.birth_date, identity.phones
     given, surname = name.given, name.surname
-    keys += [_key(("phone", phone)) for phone in phones]
-    if identity.mailbox:
-        keys.append(_key(("email", identity.mailbox)))
+    for type_id, value in identity.external_ids:
+        keys.add(("external_id", f"{type_id}:{value}"))
+    for phone in phones:
+        keys.add(("phone", phone))
+    if mailbox := identity.mailbox:
+        keys.add(("email", mailbox))
     if phones and not (born and given and surname):
-        keys.append(_key(("phone_name", f"{phones[0]} {given} {surname}")))
+        keys.add(("phone_name", f"{phones[0]} {given} {surname}"))
     if born:
-        day = f"{born[:4]}-{born[5:7]}-{born[8:]}" if born[5:7] <= born[8:] else f"{born[:4]}-{born[8:]}-{born[5:7]}"
-        words = {given, *name.given_words[:1], surname, *name.surname_words[:3]}
-        keys += [_key(("birth_name", f"{day} {word}")) for word in words if len(word) > 1 or not word.isascii()]
+        day = born if born[5:7] <= born[8:] else f"{born[:4]}-{born[8:]}-{born[5:7]}"
+        for word in (given, *name.given_words[:1], surname, *name.surname_words[:3]):
+            if len(word) > 1 or not word.isascii():
+                keys.add(("birth_name", f"{day} {word}"))
         if given and surname:
             one, other = given[0], surname[0]
-            keys.append(_key(("birth_initials", f"{day} {one}{other}" if one <= other else f"{day} {other}{one}")))
-    return frozenset(keys)
+            keys.add(("birth_initials", f"{day} {one}{other}" if one <= other else f"{day} {other}{one}"))
+    return frozenset(map(_key, keys))

@@ -275,7 +275,8 @@ def evolve(patient: Patient | None, event: Event, envelope: Envelope, *, in_plac
         changes = _changes(patient, event, at)
     state = patient if in_place else patient.changed()
     values = vars(state)
-    values.update(changes)
+    if changes:
+        values.update(changes)
     values["version"] += 1
     values["updated_at"] = at
     return state
@@ -312,9 +313,13 @@ def _without_content(patient: Patient | None, event: ErasedEvent | PatientErased
 
 def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:
     facts = patient.facts
-    match event:
+    match event:  # what happens most stands first
         case PatientMatched():
             return {}
+        case AddressChanged(new=new_parts):
+            return {"facts": {**facts, **new_parts}}
+        case ExternalIdAssigned(type_id=type_id, value=value):
+            return {"external_ids": {**patient.external_ids, type_id: external_id_of(patient.id, type_id, value, at)}}
         case FactChanged(field_name=name, new=new):
             changes: dict[str, Any] = {"facts": {**facts, name: new}}
             former = facts.get("last_name")
@@ -325,15 +330,11 @@ def _changes(patient: Patient, event: Event, at: str) -> dict[str, Any]:
             kept = {name: value for name, value in facts.items() if name != "phone_extension"}
             own = {"phone_extension": extension} if extension else {}
             return {"facts": {**kept, "phone_number": new, **own}}
-        case PhoneLockRespected(offered=offered):
-            return {"refused_phone": offered}
-        case AddressChanged(new=new_parts):
-            return {"facts": {**facts, **new_parts}}
         case FieldDropped(field=name, reason=reason, offered=offered_text):
             others = tuple(each for each in patient.told_drops if each[0] != name)
             return {"told_drops": (*others, (name, reason, offered_text))[-TOLD_LIMIT:]}
-        case ExternalIdAssigned(type_id=type_id, value=value):
-            return {"external_ids": {**patient.external_ids, type_id: external_id_of(patient.id, type_id, value, at)}}
+        case PhoneLockRespected(offered=offered):
+            return {"refused_phone": offered}
         case ExternalIdReplaced(type_id=type_id, new=new):
             held = {**patient.external_ids[type_id], "value": new, "updated_at": at}
             return {"external_ids": {**patient.external_ids, type_id: held}}

@@ -56,7 +56,7 @@ def _parse(text: str, region: str) -> Phone:
 
 def _refusal(text: str) -> Unusable:
     digits = _NOT_DIGITS.sub("", text)
-    filled = len(digits) >= _SHORTEST_FILLER and is_filler_phone(digits)
+    filled = len(digits) >= _SHORTEST_FILLER and is_filler_phone(f"+{digits}")
     return Unusable(Reason.PLACEHOLDER if filled else Reason.NOT_A_PHONE)
 
 

@@ -7,7 +7,6 @@ real names of many (Na, Child, Blank, Doe) are left out: those patients must be 
 """
 
 import re
-from functools import lru_cache
 
 
 def _words(text: str) -> frozenset[str]:
@@ -62,7 +61,6 @@ _PUNCTUATION = re.compile("[._-]")
 _NO_LETTER_OR_DIGIT = re.compile("[^a-z0-9]")
 
 
-@lru_cache(maxsize=16_384)
 def is_filler_phone(e164: str) -> bool:
     """Tell whether a phone number can only have been typed to fill the field.
 
@@ -70,9 +68,8 @@ def is_filler_phone(e164: str) -> bool:
     counting up or down, at most three digits over and over, 111-222-3333, 123-123-1234, directory assistance
     555-1212. Numbers in 555-01xx are kept: they are reserved for examples, and partners test with them.
     """
-    digits = e164.lstrip("+")
-    code = 1 if digits[:1] in {"1", "7"} else 2 if digits[:2] in _TWO_DIGIT_COUNTRIES else 3
-    national = digits[code:]
+    code = 2 if e164[1:2] in {"1", "7"} else 3 if e164[1:3] in _TWO_DIGIT_COUNTRIES else 4
+    national = e164[code:]
     if len(national) < 5 or (national[-1] == national[-2] and _is_one_letter(national[-7:])):
         return True
     if national[2] == national[0] and national[2:] == national[:-2]:  # two digits over and over
@@ -85,6 +82,8 @@ def is_filler_phone(e164: str) -> bool:
         return False
     if national[3:] == _DIRECTORY_ASSISTANCE or national == "1231231234":
         return True
+    if national[0] != national[1]:
+        return False
     return _is_one_letter(national[:3]) and _is_one_letter(national[3:6]) and _is_one_letter(national[6:])
 
 
@@ -101,7 +100,9 @@ def is_filler_email(email: str) -> bool:
 def _parts(email: str) -> tuple[str, str, str]:
     """Return what stands before the @; of that, letters and digits alone; and the first part of the domain."""
     local, _, domain = email.lower().partition("@")
-    bare = local if local.isascii() and local.isalnum() else _NO_LETTER_OR_DIGIT.sub("", local)
+    bare = local.replace(".", "")
+    if not (bare.isascii() and bare.isalnum()):
+        bare = _NO_LETTER_OR_DIGIT.sub("", bare)
     return local, bare, domain.partition(".")[0]
 
 
@@ -118,7 +119,6 @@ def _is_one_letter(text: str) -> bool:
     return text != "" and text.count(text[0]) == len(text)
 
 
-@lru_cache(maxsize=16_384)
 def is_placeholder_email(email: str) -> bool:
     """Tell whether an email address is nobody's own: a filler, or the mailbox of a role or an office."""
     local, bare, host = _parts(email)

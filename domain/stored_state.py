@@ -15,7 +15,7 @@ State = TypeVar("State")
 def restore(cls: type[State], stored: Mapping[str, Any]) -> State:
     """Return the object of a frozen dataclass whose fields these are; values are taken as they stand."""
     dataclass: Any = cls
-    return made(cls, _defaults(dataclass) | dict(stored))
+    return made(cls, {**_defaults(dataclass), **stored})
 
 
 def with_changes(state: State, changes: dict[str, Any]) -> State:
@@ -25,9 +25,12 @@ def with_changes(state: State, changes: dict[str, Any]) -> State:
 
 def made(cls: type[State], values: dict[str, Any]) -> State:
     """Return the object of a frozen dataclass with all its values; its own `__init__` assigns field by field."""
-    one = object.__new__(cls)
-    object.__setattr__(one, "__dict__", values)
+    one = _new(cls)
+    _set(one, "__dict__", values)
     return one
+
+
+_new, _set = object.__new__, object.__setattr__
 
 
 @cache

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from uuid import UUID
@@ -29,13 +29,13 @@ _SQL = statements("build")
 LOCK = 0x1ED6E2_0002
 """Advisory lock key: one rebuild at a time."""
 
-NICENESS = 10
-"""Of whatever builds: upserts come first."""
+NICENESS = 19
+"""Of the server's processes that build: upserts come first."""
 
 PART = 25_000
 """Entries of a part, about."""
 
-FLUSH = 200
+FLUSH = 50
 """Patients whose rows are gathered before they are sent."""
 
 Stream = tuple[UUID, UUID]
@@ -67,12 +67,14 @@ def connect(url: str, name: str) -> Connection[Any]:
 def stand_back(connection: Connection[Any]) -> None:
     """Have the server's process behind a connection stand back behind those that serve, where that is ours to say.
 
-    Not for one that takes locks which those wait for.
+    Its niceness counts among the processes of its session, which it is alone in; that of the session among all.
+    Not for one that takes locks which those that serve wait for.
     """
     pid = connection.info.backend_pid
     with suppress(OSError):  # another machine's, or another user's
         if connection.info.host.startswith("/") and Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"postgres:"):
             os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+            Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
 
 
 def one_alone(cursor: Cursor[Any]) -> bool:
@@ -82,12 +84,14 @@ def one_alone(cursor: Cursor[Any]) -> bool:
 
 
 def parts(cursor: Cursor[Any], position: int, size: int) -> list[Part]:
-    """Return the parts that all streams up to a position fall into."""
+    """Return the parts that all streams up to a position fall into; the last are small, so that nobody waits long."""
     count = max(1, position // size)
-    step = max(1, position // (count * 20))
+    sizes = [4] * (count - 2) + [2, 2, 1, 1, 1, 1] if count > 2 else [4] * count
+    step = max(1, position // (count * 40))
     cursor.execute(_SQL["sample"], {"positions": list(range(step, position + 1, step))})
     sample: list[Stream] = [(row[0], row[1]) for row in cursor.fetchall()]
-    cuts = sorted({sample[number * len(sample) // count] for number in range(1, count)}) if sample else []
+    ends = list(accumulate(sizes))
+    cuts = sorted({sample[end * len(sample) // ends[-1]] for end in ends[:-1]}) if sample else []
     edges = [None, *cuts, None]
     return [Part(after, up_to) for after, up_to in pairwise(edges)]
 

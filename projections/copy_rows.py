@@ -4,6 +4,7 @@ A field is its length and its bytes, a row the number of its fields and those; `
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from struct import Struct
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -32,8 +33,9 @@ def blob(value: bytes | None) -> bytes:
     return _NULL if value is None else length(len(value)) + value
 
 
+@lru_cache(maxsize=64)
 def uuid(value: str | None) -> bytes:
-    """Return a `uuid`; canonical text, as folds hold ids."""
+    """Return a `uuid`; canonical text, as folds hold ids. The same few come again and again."""
     return _NULL if value is None else _UUID + bytes.fromhex(value.replace("-", ""))
 
 

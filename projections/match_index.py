@@ -31,8 +31,11 @@ def keys(patient: Patient | None) -> frozenset[MatchKey]:
 def encoded(patient: Patient, _chain_hash: bytes) -> bytes:
     """Return the patient's rows for COPY, in no particular order."""
     before, behind = COUNT[4] + copy_rows.uuid(patient.organization_id), copy_rows.uuid(patient.id)
-    found = [(_kind(kind), key.encode()) for kind, key in keys(patient)]
-    return b"".join([before + kind + length(len(key)) + key + behind for kind, key in found])
+    rows: list[bytes] = []
+    for kind, key in keys(patient):
+        value = key.encode()
+        rows += (before, _kind(kind), length(len(value)), value, behind)
+    return b"".join(rows)
 
 
 def write(writer: Writer, changed: Iterable[tuple[Patient | None, Patient]]) -> None:

@@ -27,6 +27,10 @@ _OF_INDEX = {"p": "PRIMARY KEY", "u": "UNIQUE"}
 """Constraints that an index carries."""
 
 
+_NO_VACUUM = "autovacuum_enabled=off"
+"""While a twin is being filled: there is nothing to clear away, and VACUUM would read it all."""
+
+
 class TableInUse(LedgerError):
     """Foreign keys or views hold on to a table of a projection and would stay with the old one."""
 
@@ -63,9 +67,7 @@ def create(cursor: Cursor[Any], table: str, schema: str) -> None:
     twin, live = Identifier(schema, table), Identifier(LIVE, table)
     cursor.execute(SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(twin, live))
     owner, secured, forced, options, comment = _rows(cursor, "settings", LIVE, table)[0]
-    for option in options:
-        name, _, value = option.partition("=")
-        cursor.execute(SQL("ALTER TABLE {} SET ({} = {})").format(twin, SQL(name), Literal(value)))
+    _set(cursor, twin, [*options, _NO_VACUUM])
     cursor.execute(SQL("COMMENT ON TABLE {} IS {}").format(twin, Literal(comment)))
     for policy in _rows(cursor, "policies", LIVE, table):
         cursor.execute(_policy(twin, *policy))
@@ -113,6 +115,8 @@ def complete(cursor: Cursor[Any], table: str, schema: str) -> None:
             cursor.execute(SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(twin, Identifier(name), SQL(definition)))
     for _, definition in _rows(cursor, "triggers", LIVE, table):
         cursor.execute(_moved(definition, table, schema))
+    cursor.execute(SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(twin))
+    _set(cursor, twin, _rows(cursor, "settings", LIVE, table)[0][3])
     cursor.execute(SQL("ANALYZE {}").format(twin))
 
 
@@ -158,6 +162,12 @@ def drop_all(cursor: Cursor[Any], schema: str) -> None:
 
 def _move(table: str, schema: str, to: str) -> Composed:
     return SQL("ALTER TABLE {} SET SCHEMA {}").format(Identifier(schema, table), Identifier(to))
+
+
+def _set(cursor: Cursor[Any], twin: Identifier, options: Iterable[str]) -> None:
+    for option in options:
+        name, _, value = option.partition("=")
+        cursor.execute(SQL("ALTER TABLE {} SET ({} = {})").format(twin, SQL(name), Literal(value)))
 
 
 def _moved(definition: str, table: str, schema: str) -> SQL:

@@ -10,7 +10,6 @@ import typer
 
 from projections import rebuild as rebuilding
 from projections import rollback as previous
-from projections.build import NICENESS
 from projections.crew import GARBAGE_THRESHOLD
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS
@@ -49,7 +48,7 @@ def rebuild(
         if rollback:
             _tell(previous.rollback(url, wanted), as_json)
             return
-        os.nice(NICENESS)  # and no further: for the flip it holds locks that upserts wait for
+        os.nice(10)  # and no further: for the flip it holds locks that upserts wait for
         gc.set_threshold(GARBAGE_THRESHOLD)
         try:
             with Shown("events") as shown:

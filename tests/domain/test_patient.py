@@ -123,7 +123,7 @@ def test_former_last_names_are_kept_once_each():
 
 
 def test_no_former_last_name_where_there_was_none():
-    assert given(without_phone, LastNameChanged(old=None, new="Lee")).state.former_last_names == []
+    assert given(without_phone, LastNameChanged(old=None, new="Lee")).state.former_last_names == ()
 
 
 # ---- phone

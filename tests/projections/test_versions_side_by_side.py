@@ -1,8 +1,13 @@
 """An old and a new version of the program work on one ledger while the new one is rolled out."""
 
+from dataclasses import fields
+
 import psycopg
 
 from domain.commands import RecordCommunication
+from domain.entry import canonical
+from domain.patient import Patient
+from projections.migrations import known
 from projections.rebuild import rebuild
 from tests.projections.histories import an_organization, live, opened
 
@@ -45,3 +50,23 @@ def test_an_event_of_a_newer_program_parks_its_stream_alone_and_upserts_go_on(da
         assert len(raw) == 1
         assert ledger.patient_as_of(caller.organization_id, theirs).version == len(entries)
         assert [each.stream_id for each in rebuild(database_url, ["patients"]).parked] == [theirs]
+
+
+def test_folds_that_hold_what_is_empty_are_read_and_migrated_to_what_a_rebuild_makes(database_url):
+    """So they were stored until migration 11, and an older program goes on storing them."""
+    with opened(database_url) as ledger:
+        caller = an_organization(ledger)
+        receipts = live(ledger, caller, 60, seed=1)
+        for each in receipts[:5]:
+            told = RecordCommunication(channel="sms", direction="inbound", occurred_at="2024-06-01T10:00:00.000000Z")
+            ledger.record_communication(each.patient.id, told, caller)
+    with psycopg.connect(database_url) as owner:
+        sparse = owner.execute("SELECT id, fold::text FROM patients ORDER BY id").fetchall()
+        for patient_id, fold in owner.execute("SELECT id, fold FROM patients").fetchall():
+            patient = Patient.from_json(fold)
+            full = {each.name: getattr(patient, each.name) for each in fields(Patient)}
+            assert Patient.from_json(full) == patient
+            owner.execute("UPDATE patients SET fold = %s WHERE id = %s", (canonical(full).decode(), patient_id))
+        owner.execute(next(each.sql for each in known() if each.number == 11).encode())
+        assert owner.execute("SELECT id, fold::text FROM patients ORDER BY id").fetchall() == sparse
+    assert rebuild(database_url, ["patients"], check=True).equal

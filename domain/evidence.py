@@ -56,20 +56,33 @@ class Identity:
     @once
     def birth_date(self) -> str:
         """Return the date of birth; empty when it is missing or a placeholder."""
-        born = self.date_of_birth
-        return born if born and not is_placeholder_birth_date(born) else ""
+        return birth_date_in(self.date_of_birth)
 
     @once
     def phones(self) -> tuple[str, ...]:
         """Return the phone numbers that are no fillers, the main one first."""
-        main, other = self.phone, self.additional_phone
-        first = (main,) if main and not is_filler_phone(main) else ()
-        return (*first, other) if other and other != main and not is_filler_phone(other) else first
+        return phones_in(self.phone, self.additional_phone)
 
     @once
     def mailbox(self) -> str:
         """Return the email address; empty when it is missing or nobody's own."""
-        return self.email if self.email and not is_placeholder_email(self.email) else ""
+        return mailbox_in(self.email)
+
+
+def birth_date_in(date_of_birth: str | None) -> str:
+    """Return a date of birth as far as it says something; empty when it is missing or a placeholder."""
+    return date_of_birth if date_of_birth and not is_placeholder_birth_date(date_of_birth) else ""
+
+
+def phones_in(main: str | None, other: str | None) -> tuple[str, ...]:
+    """Return the phone numbers that are no fillers, the main one first."""
+    first = (main,) if main and not is_filler_phone(main) else ()
+    return (*first, other) if other and other != main and not is_filler_phone(other) else first
+
+
+def mailbox_in(email: str | None) -> str:
+    """Return an email address as far as it says something; empty when it is missing or nobody's own."""
+    return email if email and not is_placeholder_email(email) else ""
 
 
 @dataclass(frozen=True, slots=True)

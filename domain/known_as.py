@@ -7,9 +7,10 @@ is now one and now the other: both must go on finding the survivor, or the same 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from domain.evidence import Identity
+from domain.evidence import Identity, birth_date_in, mailbox_in, phones_in
 from domain.golden_record import IDENTITY
-from domain.matching import MatchKey, match_keys
+from domain.match_keys import MatchKey, keys_for, match_keys
+from domain.names import parse_name
 from domain.patient import Patient
 from domain.stored_state import made
 
@@ -115,5 +116,20 @@ def _identities(patient: Patient) -> Iterable[Identity]:
 
 def keys_of_patient(patient: Patient) -> frozenset[MatchKey]:
     """Return the keys under which the patient is found."""
+    if patient.own is None and patient.merged_into is None and getattr(patient, "identities", None) is None:
+        return _keys_of_facts(patient)
     identities = identities_of_patient(patient)
     return match_keys(identities[0]) if len(identities) == 1 else frozenset().union(*map(match_keys, identities))
+
+
+def _keys_of_facts(patient: Patient) -> frozenset[MatchKey]:
+    """Return the keys of a patient that is known as itself alone and whom nobody is about to compare."""
+    facts = patient.facts
+    additional = facts.get("additional_phone_number")
+    return keys_for(
+        [(kind, held["value"]) for kind, held in patient.external_ids.items()],
+        parse_name(facts.get("first_name"), facts.get("middle_name"), facts.get("last_name")),
+        birth_date_in(facts.get("date_of_birth")),
+        phones_in(facts.get("phone_number"), additional and _number_alone(additional)),
+        mailbox_in(facts.get("email")),
+    )

@@ -1,10 +1,11 @@
 """Under which keys is a person looked up, and locked?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from domain.evidence import Identity
+from domain.names import PersonName
 
 
 class MatchKey(NamedTuple):
@@ -29,18 +30,23 @@ def match_keys(identity: Identity) -> frozenset[MatchKey]:
     found again behind a phone that hundreds share. Placeholders make no key.
     """
     known: dict[str, frozenset[MatchKey]] = vars(identity)
-    return known.get("match_keys") or known.setdefault("match_keys", _match_keys(identity))  # asked for time and again
+    return known.get("match_keys") or known.setdefault(  # asked for time and again
+        "match_keys",
+        keys_for(identity.external_ids, identity.name, identity.birth_date, identity.phones, identity.mailbox),
+    )
 
 
-def _match_keys(identity: Identity) -> frozenset[MatchKey]:
+def keys_for(
+    external_ids: Iterable[tuple[str, str]], name: PersonName, born: str, phones: Sequence[str], mailbox: str
+) -> frozenset[MatchKey]:
+    """Return the match keys of whom an identity with these properties describes."""
     keys: set[tuple[str, str]] = set()
-    name, born, phones = identity.name, identity.birth_date, identity.phones
     given, surname = name.given, name.surname
-    for type_id, value in identity.external_ids:
+    for type_id, value in external_ids:
         keys.add(("external_id", f"{type_id}:{value}"))
     for phone in phones:
         keys.add(("phone", phone))
-    if mailbox := identity.mailbox:
+    if mailbox:
         keys.add(("email", mailbox))
     if phones and not (born and given and surname):
         keys.add(("phone_name", f"{phones[0]} {given} {surname}"))

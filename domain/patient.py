@@ -275,7 +275,9 @@ def evolve(patient: Patient | None, event: Event, envelope: Envelope, *, in_plac
     else:
         changes = _changes(patient, event, at)
     state = patient if in_place else patient.changed()
-    values = put(vars(state), changes)
+    values = vars(state)
+    if changes:
+        put(values, changes)
     values["version"] += 1
     values["updated_at"] = at
     return state

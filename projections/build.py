@@ -35,8 +35,8 @@ NICENESS = 19
 PART = 25_000
 """Entries of a part, about."""
 
-FLUSH = 50
-"""Patients whose rows are gathered before they are sent."""
+TOGETHER = 50
+"""Patients whose rows are made and sent together: table by table, and few enough to stay in the processor's cache."""
 
 Stream = tuple[UUID, UUID]
 
@@ -127,6 +127,7 @@ class Builder:
     def build(self, part: Part, position: int) -> Tally:
         """Write the rows of all streams in this part, as of a position, into the tables being built."""
         tally = Tally()
+        folded: list[tuple[Patient, bytes]] = []
         small: list[Change] = []
         only_organizations = not self._targets
         with ExitStack() as stack:
@@ -135,15 +136,22 @@ class Builder:
             rows = stack.enter_context(closing(streams.read(self._reader, _log(part, position, only_organizations))))
             for _, after, chain_hash in self._paced(fold_streams(rows, tally), tally):
                 if isinstance(after, Patient):
-                    for target in self._targets:
-                        target.add(after, chain_hash)
+                    folded.append((after, chain_hash))
+                    if len(folded) >= TOGETHER:
+                        self._write(folded)
+                        folded = []
                 else:
                     small.append(Change(None, after, chain_hash))
+            self._write(folded)
             for target in self._targets:
                 target.end()
         with self._writer.transaction(), self._writer.cursor() as cursor:
             inline.write(cursor, small, self._names)
         return tally
+
+    def _write(self, folded: Sequence[tuple[Patient, bytes]]) -> None:
+        for target in self._targets:
+            target.write(folded)
 
     def _paced(self, folded: Iterator[Folded], tally: Tally) -> Iterator[Folded]:
         """Yield what is folded, no faster than so many entries a second."""
@@ -168,26 +176,19 @@ class _Target:
         self._statement = SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
             Identifier(twin_tables.BUILDING, table.name), SQL(", ").join(map(Identifier, table.columns))
         )
-        self._waiting: list[bytes] = []
         self._copy: Copy | None = None
 
     def begin(self, stack: ExitStack) -> None:
-        self._waiting = [copy_rows.HEADER]
         self._copy = stack.enter_context(self._cursor.copy(self._statement))
+        self._copy.write(copy_rows.HEADER)
 
-    def add(self, patient: Patient, chain_hash: bytes) -> None:
-        self._waiting.append(self._encoded(patient, chain_hash))
-        if len(self._waiting) >= FLUSH:
-            self._flush()
+    def write(self, folded: Sequence[tuple[Patient, bytes]]) -> None:
+        assert self._copy is not None
+        self._copy.write(b"".join([self._encoded(patient, chain_hash) for patient, chain_hash in folded]))
 
     def end(self) -> None:
-        self._waiting.append(copy_rows.TRAILER)
-        self._flush()
-
-    def _flush(self) -> None:
         assert self._copy is not None
-        self._copy.write(b"".join(self._waiting))
-        self._waiting = []
+        self._copy.write(copy_rows.TRAILER)
 
 
 def _log(part: Part, position: int, only_organizations: bool) -> Composed:

@@ -103,6 +103,8 @@ def rebuild(
                 progress("compare", 0, 0)
                 with connect(url, "compare") as another:
                     stand_back(another)
+                    for table in _tables(names):
+                        twin_tables.analyze(another.cursor(), table.name, BUILDING)
                     _compare(another, report, poisoned)
             if not check and (accept or report.equal):
                 with timed(report, "flip"):

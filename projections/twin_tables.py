@@ -102,7 +102,7 @@ def indexes(cursor: Cursor[Any], tables: Iterable[str], schema: str) -> list[tup
 
 
 def complete(cursor: Cursor[Any], table: str, schema: str) -> None:
-    """Give the twin, which has its indexes, the constraints and triggers of the live table, and statistics."""
+    """Give the twin, which has its indexes, the constraints and triggers of the live table."""
     twin = Identifier(schema, table)
     for name, _, constraint, kind, _, comment in _rows(cursor, "indexes", LIVE, table):
         if constraint is not None:
@@ -117,7 +117,11 @@ def complete(cursor: Cursor[Any], table: str, schema: str) -> None:
         cursor.execute(_moved(definition, table, schema))
     cursor.execute(SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(twin))
     _set(cursor, twin, _rows(cursor, "settings", LIVE, table)[0][3])
-    cursor.execute(SQL("ANALYZE {}").format(twin))
+
+
+def analyze(cursor: Cursor[Any], table: str, schema: str) -> None:
+    """Have PostgreSQL know the twin as it knows the live table, before anybody asks it for a plan."""
+    cursor.execute(SQL("ANALYZE {}").format(Identifier(schema, table)))
 
 
 def description(cursor: Cursor[Any], table: str, schema: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _upsert(demo: dict[str, Any], record: dict[str, Any]) -> Any:
         data=json.dumps(record).encode(),
         headers={"Content-Type": "application/json", "X-API-Key": demo["api_key"]},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the same
         return json.load(answer)
 
 

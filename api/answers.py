@@ -87,7 +87,7 @@ ServiceRate = create_model("ServiceRate", __base__=Answer, **_RATE)
 ServiceRate.__doc__ = "What a payor covers at a location."
 
 
-class PayorService(create_model("SentService", __base__=Answer, **_SERVICE)):  # type: ignore[misc] # fields as sent
+class PayorService(create_model("SentService", __base__=Answer, **_SERVICE)):  # type: ignore[misc] # made from the fields as sent, which mypy cannot see
     """The benefits of one service under a payor, and how they were verified."""
 
     id: Id

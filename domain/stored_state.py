@@ -3,7 +3,7 @@
 Fields that the stored form lacks have their defaults. Fields that this program does not know are carried along
 untouched, through every change and back into the stored form, so that two versions can run side by side.
 
-Of a `sparse` state neither the object nor the stored form holds what is empty: half the bytes, wherever it goes.
+Of a `sparse` state neither the object nor the stored form holds what is empty: a quarter less to move.
 """
 
 from collections.abc import Mapping

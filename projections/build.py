@@ -162,7 +162,7 @@ class Builder:
         for each in folded:
             ahead = tally.entries / self._throttle - (time.monotonic() - start)
             if ahead > 0.01:
-                time.sleep(ahead)
+                time.sleep(ahead)  # --throttle asked for it
             yield each
 
 

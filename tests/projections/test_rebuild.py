@@ -1,8 +1,10 @@
 """A rebuild gives what is live, byte for byte, and takes its place unnoticed. Crashes: test_rebuild_faults.py."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -18,7 +20,7 @@ from domain.ledger import Caller
 from domain.patient import Patient
 from projections import parking, twin_tables
 from projections import patients as read_model
-from projections.build import LOCK
+from projections.build import LOCK, NICENESS, connect, stand_back
 from projections.flip import FlipBlocked
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS
@@ -467,3 +469,14 @@ def test_tables_that_have_changed_since_are_not_rolled_back_to(ledger_url):
     assert refused.value.details == {"table": "patients", "parts": ["indexes"]}
     assert contents(ledger_url) == before
     assert rebuild(ledger_url, ALL).flipped
+
+
+def test_a_process_of_the_server_that_builds_stands_back_among_all_others(database_url):
+    with connect(database_url, "test") as connection:
+        pid = connection.info.backend_pid
+        if not connection.info.host.startswith("/"):
+            pytest.skip("the server may be another machine's")
+        stand_back(connection)
+        assert os.getpriority(os.PRIO_PROCESS, pid) == NICENESS
+        group = Path(f"/proc/{pid}/autogroup")
+        assert not group.exists() or group.read_text().split()[-1] == str(NICENESS)

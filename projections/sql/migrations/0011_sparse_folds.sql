@@ -1,4 +1,4 @@
--- A patient's fold leaves out what is empty: half the bytes to read, check and write with every change.
+-- A patient's fold leaves out what is empty: a quarter less to read, check and write with every change.
 
 UPDATE patients SET fold = (
     SELECT '{' || string_agg(to_json(key) || ':' || value, ',' ORDER BY key COLLATE "C") || '}'

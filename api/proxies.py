@@ -20,7 +20,10 @@ class Proxies:
 
     def process_request(self, req: Request, _resp: Response) -> None:
         """Find out who asked the proxy."""
-        hops = [hop.strip() for hop in (req.get_header("X-Forwarded-For") or "").split(",")]
+        forwarded = req.get_header("X-Forwarded-For")
+        if forwarded is None:
+            return
+        hops = [hop.strip() for hop in forwarded.split(",")]
         while req.remote_addr in self._trusted and hops and _is_address(hops[-1]):
             req.env["REMOTE_ADDR"] = hops.pop()
 

@@ -15,6 +15,10 @@ from domain.errors import LedgerUnavailable
 PATIENCE = timedelta(seconds=2)
 """A transaction takes milliseconds; when one takes so long, the database is stuck."""
 
+TURNS = 10
+"""So often the leader lets other threads run before it closes a list. Once is seldom enough: a thread that is woken
+for its turn takes longer than the leader does to ask for the next. All of them cost a lone request 10 µs."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -82,9 +86,10 @@ class GroupCommit(Generic[Item, Result]):
     def _lead(self) -> None:
         """Commit what waits, this thread's own ticket among it, then hand the lead to the next one waiting.
 
-        Threads that are ready to run get to queue first: one turn of the interpreter, no timer.
+        Threads that are ready to run get to queue first; there is no timer.
         """
-        self._give_way()
+        for _ in range(TURNS):
+            self._give_way()
         with self._lock:
             count = min(self._limit, len(self._waiting))
             tickets = [self._waiting.popleft() for _ in range(count)]

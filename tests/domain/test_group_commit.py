@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -64,6 +64,21 @@ def test_what_arrives_meanwhile_shares_the_next_round_and_each_gets_its_own():
         assert [others[number].result() for number in (2, 4, 5, 6)] == [4, 8, 10, 12]
         assert isinstance(others[-3].exception(), ValueError), "and its error reaches nobody else"
     assert [len(each) for each in rounds.lists] == [1, 4, 1]
+
+
+def test_who_is_ready_queues_before_the_list_is_closed():
+    rounds = Rounds()
+    with ThreadPoolExecutor(1) as threads:
+        others: list[Future[int]] = []
+
+        def arrive() -> None:
+            if not others:
+                others.append(threads.submit(group.submit, 2))
+                until(lambda: len(group._waiting) == 2)
+
+        group: GroupCommit[int, int] = GroupCommit(rounds, clock=lambda: START, give_way=arrive)
+        assert [group.submit(1), others[0].result()] == [2, 4]
+    assert rounds.lists == [[1, 2]]
 
 
 def test_a_full_queue_refuses_at_once():

@@ -127,9 +127,6 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
         "Merged into another patient",
         "`merged_into` says into which one. Of a chain of merges the last is undone first.",
     ),
-    merge.ErasedPatient: Problem(
-        HTTPStatus.CONFLICT, "erased-patient", "Erased patient", "Nothing is left to merge; tell the pair `distinct`."
-    ),
     merge.NotMerged: Problem(HTTPStatus.CONFLICT, "not-merged", "Not merged", "Only a merged pair can be taken apart."),
     errors.UnknownOrganization: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key", _SIGN_IN),
     TooManyWaiting: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-waiting", "Too busy", _AGAIN, 1),

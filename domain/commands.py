@@ -109,6 +109,12 @@ class SuspectOverlay(Command):
     other_id: str | None
 
 
+class DismissDuplicate(Command):
+    """Tell that the other patient of a flag is no question any more."""
+
+    other_id: str
+
+
 class DismissOverlay(Command):
     """Tell that somebody looked and found one person."""
 

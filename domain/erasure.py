@@ -4,13 +4,16 @@ The hashes stay, so that the proofs of everything else stay valid and the gap ca
 into the one to erase are the same person, and are erased with it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain import patient as patients
 from domain.commands import ErasePatient
-from domain.errors import LedgerError, UnknownPatient
+from domain.errors import LedgerError, LedgerUnavailable, UnknownPatient, WriteConflict
 from domain.golden_record import absorbed_ids
-from domain.ledger import Caller, Ledger
+from domain.ledger import ATTEMPTS, Caller, Ledger
+from domain.patient import Patient
+from domain.store import Work
 
 
 class MergedPatient(LedgerError):
@@ -19,7 +22,7 @@ class MergedPatient(LedgerError):
 
 @dataclass(frozen=True)
 class Erased:
-    """What was erased: the streams, and how many of their events."""
+    """What was erased: the streams, in the order of their ids, and how many of their events."""
 
     streams: tuple[str, ...]
     events: int
@@ -30,21 +33,32 @@ def erase(ledger: Ledger, patient_id: str, order: str, caller: Caller) -> Erased
 
     Needs a connection that may take the role `ledger_eraser`: the owner's, never a worker's.
     """
-    with ledger.recorder.unit_of_work([caller.organization_id]) as work:
-        found = work.lock_patients(caller.organization_id, [patient_id])
-        if not found:
-            raise UnknownPatient
-        if found[0].merged_into is not None:
-            raise MergedPatient(survivor=found[0].merged_into)
-        others = sorted(absorbed_ids(found[0].absorbed))
-        group = [*found, *(work.lock_patients(caller.organization_id, others) if others else ())]
-        drafts = [
-            draft
-            for each in group
-            for draft in ledger.drafts(
-                caller, caller.source, each.id, each.version, patients.decide(each, ErasePatient(order=order))
-            )
-        ]
-        work.erase({each.id: each.version for each in group})
-        ledger.events.put(drafts, work=work)
+    ids = [patient_id]
+    for _ in range(ATTEMPTS):
+        try:
+            with ledger.recorder.unit_of_work([caller.organization_id]) as work:
+                group = work.lock_patients(caller.organization_id, ids)  # all at once, in the order that upserts keep
+                patient = next((each for each in group if each.id == patient_id), None)
+                if patient is None:
+                    raise UnknownPatient
+                if patient.merged_into is not None:
+                    raise MergedPatient(survivor=patient.merged_into)
+                known, ids = ids, [patient_id, *sorted(absorbed_ids(patient.absorbed))]
+                if ids == known:
+                    return _erase(ledger, group, order, caller, work)
+        except WriteConflict:
+            continue
+    raise LedgerUnavailable(cause="contention")
+
+
+def _erase(ledger: Ledger, group: Sequence[Patient], order: str, caller: Caller, work: Work) -> Erased:
+    drafts = [
+        draft
+        for each in group
+        for draft in ledger.drafts(
+            caller, caller.source, each.id, each.version, patients.decide(each, ErasePatient(order=order))
+        )
+    ]
+    work.erase({each.id: each.version for each in group})
+    ledger.events.put(drafts, work=work)
     return Erased(tuple(each.id for each in group), sum(each.version for each in group))

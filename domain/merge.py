@@ -33,10 +33,6 @@ class NotMerged(LedgerError):
     """These two patients are not merged."""
 
 
-class ErasedPatient(LedgerError):
-    """One of the two was erased; there is nothing left to merge."""
-
-
 class Told(NamedTuple):
     """The new facts of either stream; none where they already hold."""
 
@@ -45,7 +41,7 @@ class Told(NamedTuple):
 
 
 def merge(survivor: Patient, other: Patient) -> Told:
-    """Let the other patient live on in the survivor. SamePatient, MergedElsewhere, ErasedPatient.
+    """Let the other patient live on in the survivor. SamePatient, MergedElsewhere.
 
     Only patients that live are merged, so no chain of merges ever closes to a ring.
     """
@@ -55,8 +51,6 @@ def merge(survivor: Patient, other: Patient) -> Told:
         raise SamePatient
     if survivor.merged_into is not None or other.merged_into is not None:
         raise MergedElsewhere
-    if survivor.erased is not None or other.erased is not None:
-        raise ErasedPatient
     assert survivor.organization_id == other.organization_id, "tenants never mix"
     merged = _merged(other)
     after = evolve(survivor, merged, _envelope(survivor))

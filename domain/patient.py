@@ -18,6 +18,7 @@ from domain.commands import (
     ChangePhone,
     Command,
     CreatePatient,
+    DismissDuplicate,
     DismissOverlay,
     ErasePatient,
     FlagPossibleDuplicate,
@@ -226,6 +227,8 @@ def decide(patient: Patient | None, command: Command) -> list[Event]:
             return [
                 OverlaySuspected(evidence=dict(evidence), held=held_facts, offered=dict(offered), other_id=other_id)
             ]
+        case Patient(possible_duplicates=flagged), DismissDuplicate(other_id=other_id):
+            return [DuplicateDismissed(other_id=other_id)] if other_id in flagged.keys() - patient.distinct_from else []
         case Patient(), DismissOverlay():
             return [OverlayDismissed()] if patient.unresolved_overlay else []
         case Patient(erased=erased), ErasePatient(order=order):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from domain import merge as merging
-from domain.commands import DismissOverlay, FlagPossibleDuplicate
+from domain.commands import DismissDuplicate, DismissOverlay, FlagPossibleDuplicate
 from domain.errors import LedgerError, LedgerUnavailable, UnknownPatient, WriteConflict
 from domain.events import Event
 from domain.known_as import keys_of_patient
@@ -48,10 +48,13 @@ class Review:
         """Carry out what was said of two patients; return the survivor, or the first of two distinct ones.
 
         Patients that are merged already are stood for by those they live on in. survivor_id: who goes on; by default
-        the one that was there first. UnknownPatient, NotOfThePair, SamePatient, MergedElsewhere, NotMerged.
+        the one that was there first. Of a pair with a patient that was erased, the other one is told `distinct` alone.
+        UnknownPatient, NotOfThePair, SamePatient, MergedElsewhere, NotMerged.
         """
         if resolution is Resolution.UNMERGE:
             return self.unmerge(one_id, other_id, caller)
+        if resolution is Resolution.DISTINCT and (left := self._left(one_id, other_id, caller)):
+            return left
         for _ in range(ATTEMPTS):
             one, other = (self.survivor(caller.organization_id, each) for each in (one_id, other_id))
             if one.id == other.id and resolution is Resolution.MERGE and one_id != other_id:
@@ -94,6 +97,15 @@ class Review:
         """Tell that a patient whose record may hold two people is one person."""
         return self._ledger.change(patient_id, DismissOverlay(), caller)
 
+    def _left(self, one_id: str, other_id: str, caller: Caller) -> Patient | None:
+        """Dismiss the flag of a patient whose other one was erased; return it, `None` when neither or both are there."""
+        with self._ledger.recorder.unit_of_work([caller.organization_id]) as work:
+            found = work.lock_patients(caller.organization_id, [one_id, other_id])
+        gone = {one_id, other_id}.difference(each.id for each in found)
+        if len(found) != 1 or len(gone) != 1 or not gone <= found[0].possible_duplicates.keys():
+            return None
+        return self._ledger.change(found[0].id, DismissDuplicate(other_id=gone.pop()), caller)
+
     def survivor(self, organization_id: str, patient_id: str) -> Patient:
         """Return the patient as it is now, or the one it lives on in. UnknownPatient."""
         found = self._now(organization_id, patient_id)
@@ -121,6 +133,8 @@ class Review:
             with self._ledger.recorder.unit_of_work([caller.organization_id]) as work:
                 work.look_up([(caller.organization_id, *key) for key in keys], known={}, limit=0)
                 held = {each.id: each for each in work.lock_patients(caller.organization_id, [one.id, other.id])}
+                if not held.keys() >= {one.id, other.id}:  # one was erased meanwhile
+                    return None
                 now = [(held[one.id], one), (held[other.id], other)]
                 if any(a.merged_into != b.merged_into or not keys_of_patient(a) <= keys for a, b in now):
                     return None

@@ -1,7 +1,8 @@
 """How do tables that stand by get from the position they were built at to the one the ledger has reached?
 
 The streams that were written to in between are folded anew, up to both positions, and the rows of the one state are
-exchanged for those of the other, by what the append itself calls. A stream that cannot be folded keeps its live rows.
+exchanged for those of the other, by what the append itself calls. Of a patient erased in between, the state before is
+not to be had any more: whatever rows there are go. A stream that cannot be folded keeps its live rows.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from domain.organization import Organization
+from domain.patient import Patient
 from projections import inline, streams, twin_tables
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS, Change, Projection, Table
@@ -69,13 +71,21 @@ def catch_up(
             changes = [Change(*folded) for folded in fold_streams(rows, tally, since=after)]
         poisoned.update({(each.organization_id, each.stream_id): each for each in tally.poison})
         cursor.execute(f"SET LOCAL search_path = {schema}, {twin_tables.LIVE}".encode())
-        if replace:
-            for name in names:
-                for table in PROJECTIONS[name].tables:
-                    _remove(cursor, table, schema, wanted)
-            changes = [Change(None, each.after, each.chain_hash) for each in changes]
+        anew = wanted if replace else [_stream(each) for each in changes if _is_erased(each)]
+        for table in (table for name in names for table in PROJECTIONS[name].tables if anew):
+            _remove(cursor, table, schema, anew)
+        changes = [each._replace(before=None) if replace or _is_erased(each) else each for each in changes]
         inline.write(cursor, changes, names)
         cursor.execute(f"SET LOCAL search_path = {twin_tables.LIVE}".encode())
+
+
+def _is_erased(change: Change) -> bool:
+    return isinstance(change.after, Patient) and change.after.erased is not None
+
+
+def _stream(change: Change) -> tuple[UUID, UUID]:
+    assert isinstance(change.after, Patient)
+    return UUID(change.after.organization_id), UUID(change.after.id)
 
 
 def keep_live_rows(cursor: Cursor[Any], names: Iterable[str], schema: str, poisoned: Mapping[Stream, Poison]) -> None:

@@ -17,7 +17,7 @@ from domain.entry import instant
 from domain.errors import BadParameter, UnknownPatient
 from domain.golden_record import IDENTITY
 from domain.ledger import Ledger
-from domain.merge import ErasedPatient, MergedElsewhere, NotMerged, SamePatient
+from domain.merge import MergedElsewhere, NotMerged, SamePatient
 from domain.patient import Patient
 from domain.review import NotOfThePair, OnePatient, Resolution, Review, UnknownDuplicate
 from projections import duplicates
@@ -135,7 +135,7 @@ class ResolveDuplicate(Resource):
                 NotOfThePair,
                 SamePatient,
                 MergedElsewhere,
-                ErasedPatient,
+                UnknownPatient,
                 NotMerged,
             ),
         )

@@ -98,7 +98,7 @@ class Review:
         return self._ledger.change(patient_id, DismissOverlay(), caller)
 
     def _left(self, one_id: str, other_id: str, caller: Caller) -> Patient | None:
-        """Dismiss the flag of a patient whose other one was erased; return it, `None` when neither or both are there."""
+        """Dismiss the flag of a patient whose other one was erased; return the patient, `None` when that is not so."""
         with self._ledger.recorder.unit_of_work([caller.organization_id]) as work:
             found = work.lock_patients(caller.organization_id, [one_id, other_id])
         gone = {one_id, other_id}.difference(each.id for each in found)

@@ -41,9 +41,9 @@ def rollback(url: str, names: Sequence[str]) -> Report:
     return report
 
 
-def drop_previous(url: str, names: Sequence[str]) -> list[str]:
-    """Drop the tables from before the last flip; return which."""
-    with alone(url) as connection, connection.transaction(), connection.cursor() as cursor:
+def drop_previous(connection: Connection[Any], names: Sequence[str]) -> list[str]:
+    """Drop the tables from before the last flip; return which. The caller is `alone` with them."""
+    with connection.transaction(), connection.cursor() as cursor:
         there = twin_tables.tables_of(cursor, PREVIOUS)
         ours = [table.name for name in ordered(names) for table in PROJECTIONS[name].tables]
         for table in set(there) & set(ours):

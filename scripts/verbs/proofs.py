@@ -17,7 +17,8 @@ from projections import proven
 from projections.inline import PROJECTIONS
 from projections.mentions import mentions
 from projections.migrations import migrate
-from projections.rebuild import rebuild
+from projections.rebuild import alone, rebuild
+from projections.rollback import drop_previous
 from projections.statements import statements
 from projections.verdict import Verdict
 from projections.verify import verify as check
@@ -162,7 +163,8 @@ def erase(
 ) -> None:
     """Erase what is known of a patient, by order. It cannot be undone; the proofs of everything else stay valid.
 
-    What other patients' streams tell of this one stays, and is named: with exit code 1, for somebody to decide.
+    What other patients' streams tell of this one stays, and is named: with exit code 1, for somebody to decide. Tables
+    that a rebuild keeps for going back to tell of it too, and are dropped.
     """
     if not check and not order:
         raise typer.BadParameter("an erasure names its order", param_hint="--order")
@@ -173,8 +175,10 @@ def erase(
         else:
             if not yes:
                 _confirm(stream_id)
-            erased = erasure.erase(opened, stream_id, order, operator(organization_id))
-            told = {"streams": list(erased.streams), "events": erased.events, "order": order}
+            with database_url() as url, alone(url) as connection:  # so that no rebuild keeps what is to go
+                dropped = drop_previous(connection, list(PROJECTIONS))
+                erased = erasure.erase(opened, stream_id, order, operator(organization_id))
+            told = {"streams": list(erased.streams), "events": erased.events, "order": order, "dropped": dropped}
         left = mentions(opened, before)
         show({**told, "told_elsewhere": [each._asdict() for each in left]}, as_json)
     if left:

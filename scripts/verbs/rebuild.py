@@ -43,7 +43,8 @@ def rebuild(
     with database_url() as url:
         migrate(url)
         if drop_previous:
-            show({"dropped": previous.drop_previous(url, wanted)}, as_json)
+            with rebuilding.alone(url) as connection:
+                show({"dropped": previous.drop_previous(connection, wanted)}, as_json)
             return
         if rollback:
             _tell(previous.rollback(url, wanted), as_json)

@@ -21,17 +21,18 @@ MRN = {"type_id": EXTERNAL_ID_TYPE, "value": "MRN-77"}
 
 def rows_of(clinic: Clinic, patient_id: str) -> dict[str, int]:
     """Return in how many rows of each table a patient is."""
-    columns = (("patients", "id"), ("match_keys", "patient_id"), ("possible_duplicates", "patient_id"))
-    counts = (
-        SQL("SELECT count(*) FROM {} WHERE {} = {}").format(*map(Identifier, each), patient_id) for each in columns
-    )
-    return {name: asked(clinic.url, count.as_string())[0][0] for (name, _), count in zip(columns, counts, strict=True)}
+    columns = [("patients", "id"), ("match_keys", "patient_id"), ("possible_duplicates", "patient_id")]
+    query = SQL("SELECT count(*) FROM {} WHERE {} = {}")
+    return {
+        each[0]: asked(clinic.url, query.format(*map(Identifier, each), patient_id).as_string())[0][0]
+        for each in columns
+    }
 
 
 @pytest.mark.parametrize("phase", ["build", "index", "flip"])
 def test_who_is_erased_while_the_tables_are_rebuilt_is_not_put_back(clinic, phase):
     patient_id = clinic.send(**ANN, external_id=MRN).patient.id
-    erased = []
+    erased: list[erasure.Erased] = []
 
     def progress(now: str, _done: int, _total: int) -> None:
         if now == phase and not erased:
@@ -52,7 +53,7 @@ def test_a_flag_whose_other_patient_was_erased_is_dismissed_by_who_looks_at_it(c
     for impossible in (Resolution.MERGE, Resolution.UNMERGE):
         with pytest.raises(UnknownPatient):
             review.resolve(mia, sarah, impossible, clinic.caller)
-    assert review.resolve(mia, sarah, Resolution.DISTINCT, clinic.caller).distinct_from == [mia]
+    assert review.resolve(mia, sarah, Resolution.DISTINCT, clinic.caller).distinct_from[0] == mia
     with clinic.ledger.recorder.reading(clinic.id) as cursor:
         assert duplicates.queue(cursor, clinic.id, "open", limit=9) == []
     told = check_positions(clinic.url)

@@ -24,7 +24,7 @@ from projections.build import LOCK, NICENESS, connect, stand_back
 from projections.flip import FlipBlocked
 from projections.gaps import EntriesSkipped
 from projections.inline import PROJECTIONS
-from projections.rebuild import RebuildRunning, Report, rebuild
+from projections.rebuild import RebuildRunning, Report, alone, rebuild
 from projections.rollback import NothingToRollBack, drop_previous, rollback
 from projections.unit_of_work import UnitOfWork
 from tests.projections.histories import an_organization, live, opened
@@ -312,7 +312,8 @@ def test_dropped_tables_cannot_be_rolled_back_to(ledger_url):
     with pytest.raises(NothingToRollBack):
         rollback(ledger_url, ALL)
     rebuild(ledger_url, ALL)
-    assert drop_previous(ledger_url, ALL) == sorted(TABLES)
+    with alone(ledger_url) as connection:
+        assert drop_previous(connection, ALL) == sorted(TABLES)
     with pytest.raises(NothingToRollBack):
         rollback(ledger_url, ALL)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.clinic import Clinic, open_ledger
+from projections.inline import PROJECTIONS
+from projections.rebuild import alone, rebuild
+from tests.clinic import Clinic, asked, open_ledger
 from tests.domain.records import EXTERNAL_ID_TYPE
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01"}
@@ -44,6 +46,19 @@ def test_what_stays_in_another_ones_stream_is_named_before_and_after(both: tuple
     assert json.loads(done.stdout)["told_elsewhere"] == [place]
     assert json.loads(erase(url, tmp_path, bob, "--check").stdout)["told_elsewhere"] == [place]
     assert not [value for value in BOB.values() if value in looked.stdout + done.stdout + done.stderr]
+
+
+def test_tables_that_a_rebuild_kept_tell_nothing_of_it_any_more(both: tuple[str, str, str], tmp_path: Path):
+    url, ann, _ = both
+    assert rebuild(url, list(PROJECTIONS)).flipped
+    assert asked(url, "SELECT count(*) FROM ledger_previous.patients WHERE id = %s", ann) == [(1,)]
+    with alone(url):
+        refused = erase(url, tmp_path, ann, "--order", "#77", "--yes")
+    assert refused.returncode == 3, "while a rebuild runs"
+    assert asked(url, "SELECT count(*) FROM patients WHERE id = %s", ann) == [(1,)]
+    done = erase(url, tmp_path, ann, "--order", "#77", "--yes")
+    assert "patients" in json.loads(done.stdout)["dropped"]
+    assert asked(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'ledger_previous'") == [(0,)]
 
 
 def test_an_erasure_that_leaves_nothing_elsewhere_ends_well(both: tuple[str, str, str], tmp_path: Path):

@@ -49,5 +49,6 @@ class Communications(Resource):
         caller = parameters.caller(req)
         patient = self._ledger.record_communication(parameters.patient_id(patient_id), command, caller)
         organization = self._ledger.current_organization(caller.organization_id)
+        req.context.shown_patients = [patient.id]
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps({"patient": patient_resource(patient, organization)})

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import orjson
 from falcon import MEDIA_JSON, Request, Response
 
-from api import metrics, parameters
+from api import metrics, parameters, reads
 from api.answers import Upserted
 from api.bodies import UNREADABLE, parse_object, read_bytes
 from api.operations import Operation, Resource
@@ -49,11 +49,12 @@ class UpsertPatient(Resource):
         body = parse_object(read_bytes(req, self._settings.max_body_bytes))
         record, received = read_record(body)
         upsert = Upsert(record, parameters.caller(req), received, parameters.request_key(req, body))
-        if parameters.flag(req, "dry_run"):
+        if dry_run := parameters.flag(req, "dry_run"):
             receipt = _only(self._ledger.upsert_many([upsert], dry_run=True))
         else:
             receipt = self._ledger.upsert(upsert)
         metrics.count_receipt(receipt)
+        req.context.shown_patients = reads.told_by_no_event([receipt], dry_run=dry_run)
         if receipt.replayed:
             resp.set_header("Idempotent-Replayed", "true")
         resp.content_type = MEDIA_JSON

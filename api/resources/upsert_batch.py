@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import orjson
 from falcon import Request, Response
 
-from api import metrics, parameters, problems
+from api import metrics, parameters, problems, reads
 from api.answers import UpsertedLine
 from api.bodies import BodyTooLarge, Encoded, parse_object
 from api.lines import Line, Lines
@@ -72,7 +72,11 @@ def _answers(ledger: Ledger, req: Request, lines: Lines, *, dry_run: bool) -> It
             number += 1
             if not isinstance(line, bytes) or line.strip():
                 records.append(_read(req, number, line))
-        placed = iter(_placed(ledger, [each.upsert for each in records if isinstance(each.upsert, Upsert)], dry_run))
+        results = _placed(ledger, [each.upsert for each in records if isinstance(each.upsert, Upsert)], dry_run)
+        receipts = [each for each in results if isinstance(each, Receipt)]
+        if shown := reads.told_by_no_event(receipts, dry_run=dry_run):
+            reads.record(ledger, req, shown)
+        placed = iter(results)
         for record in records:
             told = _told(record, next(placed) if isinstance(record.upsert, Upsert) else record.upsert)
             yield orjson.dumps(told) + b"\n"

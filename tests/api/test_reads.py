@@ -1,5 +1,6 @@
 """Partners find patients by what they know of them, follow what changes, and are not sent what they hold already."""
 
+import json
 from typing import Any
 
 import pytest
@@ -225,3 +226,38 @@ def test_every_read_of_a_patient_is_recorded_with_its_route_and_none_where_nothi
         ).fetchall()
     by_route = {"/v1/patients/{patient_id}", "/v1/patients/{patient_id}/history", "/v1/patients", "/v1/events"}
     assert dict(told) == dict.fromkeys(by_route, 1), "a 304 shows nothing"
+
+
+def test_who_is_shown_in_an_answer_that_no_event_tells_of_is_recorded_as_read(
+    partner: Partner, ledger: Ledger, clinic: Clinic
+):
+    sparse = {name: ANN[name] for name in ("first_name", "last_name", "phone_number")}
+    told = {"channel": "sms", "direction": "inbound", "occurred_at": "2026-01-05T15:30:00Z"}
+    ann = partner.upsert(ANN, Idempotency_Key="one").json["patient"]["id"]
+
+    def reads() -> dict[str, int]:
+        with ledger.recorder.reading(clinic.organization_id) as cursor:
+            cursor.execute(
+                "SELECT patient_id::text, count(*) FROM access_log WHERE action = 'read' AND organization_id = %s"
+                " GROUP BY 1",
+                (clinic.organization_id,),
+            )
+            return dict(cursor.fetchall())
+
+    partner.upsert(BEN, query="?dry_run=true")
+    partner.upsert({**ANN, "city": "Troy"})
+    assert reads() == {}, "events tell of it, or there is nobody to tell of"
+    communications, batch = f"/v1/patients/{ann}/communications", "/v1/patients/upsert-batch"
+    upsert = "/v1/patients/upsert"
+    asked: list[tuple[str, Any, dict[str, str]]] = [
+        (upsert, sparse, {}),
+        (f"{upsert}?dry_run=true", {**sparse, "city": "Utica"}, {}),
+        (upsert, ANN, {"Idempotency_Key": "one"}),
+        (communications, told, {}),
+        (batch, json.dumps(sparse).encode(), {}),
+    ]
+    for number, (path, body, headers) in enumerate(asked, start=1):
+        answer = partner.post(path, body, **headers)
+        assert answer.status_code == 200, answer.text
+        assert ann in answer.text
+        assert reads() == {ann: number}, path

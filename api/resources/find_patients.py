@@ -37,7 +37,8 @@ class FindPatients(Resource):
 
     Without `updated_since` they come in the order of their creation. With it, each patient comes once, at its last
     change: send `position` of the last page as `updated_since` the next time and you miss nothing. A patient that was
-    merged into another one is found there as `active: false`, and nowhere else.
+    merged into another one is found there as `active: false`, and nowhere else. That one was erased is told by the
+    feed of events alone.
     """
 
     scopes: ClassVar = {"GET": "patients:read"}

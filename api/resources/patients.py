@@ -46,11 +46,11 @@ class PatientById(Resource):
         req.context.shown_patients = [patient.id]
 
     def _patient(self, organization_id: str, patient_id: str, as_of: str | None) -> Patient:
+        with self._ledger.recorder.reading(organization_id) as cursor:
+            found = patients.survivor(cursor, organization_id, patient_id)
+        if found is None:  # of one that was erased, nothing was ever there
+            raise UnknownPatient
         if as_of is None:
-            with self._ledger.recorder.reading(organization_id) as cursor:
-                found = patients.survivor(cursor, organization_id, patient_id)
-            if found is None:
-                raise UnknownPatient
             return found
         if as_of.isdecimal() and len(as_of) < 18:
             return self._ledger.patient_as_of(organization_id, patient_id, version=int(as_of))

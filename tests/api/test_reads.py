@@ -7,7 +7,8 @@ import pytest
 from falcon.testing import TestClient
 
 from api import answers
-from domain.ledger import Ledger
+from domain import erasure
+from domain.ledger import Caller, Ledger
 from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
 from tests.api.test_bad_input import NOBODY, assert_problem
 from tests.domain.records import DOCUMENTED, EXTERNAL_ID_TYPE
@@ -261,3 +262,13 @@ def test_who_is_shown_in_an_answer_that_no_event_tells_of_is_recorded_as_read(
         assert answer.status_code == 200, answer.text
         assert ann in answer.text
         assert reads() == {ann: number}, path
+
+
+def test_an_erased_patient_is_unknown_at_every_moment_and_the_feed_tells_of_the_erasure(
+    partner: Partner, ledger: Ledger, clinic: Clinic, two: tuple[str, str]
+):
+    erasure.erase(ledger, two[0], "#77", Caller(clinic.organization_id, "operator:maria", "erasing"))
+    for query in ("", "?as_of=1", "?as_of=2100-01-01"):
+        assert_problem(partner.get(f"/v1/patients/{two[0]}{query}"), 404, "unknown-patient")
+    assert ids(partner.find(updated_since="0")) == [two[1]]
+    assert partner.get("/v1/events?after=0&limit=500").json["items"][-1]["event"] == "PatientErased"

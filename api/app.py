@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import falcon
 from falcon import Request, Response
 
-from api import logs, metrics, problems
+from api import logs, metrics, parameters, problems
 from api.bootstrap import build_ledger
 from api.etags import Etags
 from api.headers import SecurityHeaders
 from api.keys import Gate, NotAllowed, Principal
 from api.limits import Limits
+from api.operations import Resource
 from api.pages import PAGES
 from api.panel.routes import add_panel
 from api.proxies import Proxies
@@ -54,9 +55,17 @@ class Doorkeeper:
         resp.set_headers(self._limits.admit(principal.key_id))
         if scope not in principal.scopes:
             raise NotAllowed(scope=scope)
+        _only_known_parameters(req, resource)
         req.context.principal = principal
         req.context.limits = self._limits
         resp.set_header("Cache-Control", "no-store")
+
+
+def _only_known_parameters(req: Request, resource: object) -> None:
+    """Refuse what the operation does not take, and what is said twice: a mistyped `dry_run` must not write, nor a
+    mistyped criterion find everybody. BadParameter."""
+    if req.query_string and isinstance(resource, Resource) and (operation := resource.operations.get(req.method)):
+        parameters.only(req, [each.name for each in operation.parameters if each.place == "query"])
 
 
 def create_app(ledger: Ledger, settings: Settings, *around: Any) -> App:

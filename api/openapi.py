@@ -19,7 +19,7 @@ from api.limits import RateExceeded, TooManySlowBodies, TooManyWrongKeys
 from api.operations import Operation, Parameter, Resource
 from api.problems import MEDIA_PROBLEM_JSON, PROBLEMS, Problem, problem_of
 from api.routes import ROUTES
-from domain.errors import LedgerError, LedgerUnavailable, OutcomeUnknown, WriteConflict
+from domain.errors import BadParameter, LedgerError, LedgerUnavailable, OutcomeUnknown, WriteConflict
 from domain.group_commit import TooManyWaiting
 
 FILE = Path(__file__).parent / "openapi.json"
@@ -32,7 +32,7 @@ and answers with the patient. Errors are problem details (RFC 9457) that name fi
 Answers may gain members; ignore those you do not know."""
 
 ANYWHERE = (LedgerUnavailable,)
-WITH_KEY = (NotAuthenticated, NotAllowed, RateExceeded, TooManyWrongKeys)
+WITH_KEY = (NotAuthenticated, NotAllowed, RateExceeded, TooManyWrongKeys, BadParameter)
 WRITING = (TooManySlowBodies, TooManyWaiting, WriteConflict, OutcomeUnknown)
 
 HEADERS: dict[str, Any] = {

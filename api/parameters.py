@@ -91,9 +91,9 @@ def id_cursor(req: Request, name: str) -> str | None:
 
 
 def only(req: Request, names: Collection[str]) -> None:
-    """Refuse parameters of other names: a mistyped criterion must not find everybody. BadParameter."""
-    for name in req.params:
-        if name not in names:
+    """Refuse parameters of other names, and those that come more than once. BadParameter."""
+    for name, value in req.params.items():
+        if name not in names or isinstance(value, list):
             raise BadParameter(parameter=field_name(name))
 
 

@@ -60,7 +60,7 @@ class Duplicates(Resource):
             id="listDuplicates",
             answer=DuplicatePage,
             parameters=PARAMETERS,
-            refusals=(BadParameter, UnknownPatient),
+            refusals=(UnknownPatient,),
         ),
         "POST": Operation(
             id="reportDuplicate",
@@ -72,7 +72,6 @@ class Duplicates(Resource):
 
     def on_get(self, req: Request, resp: Response) -> None:
         """List possible duplicates, the oldest flag first."""
-        parameters.only(req, [each.name for each in PARAMETERS])
         organization_id = req.context.principal.organization_id
         asked = req.get_param("patient_id")
         limit = parameters.limit(req)

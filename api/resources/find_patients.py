@@ -43,14 +43,11 @@ class FindPatients(Resource):
 
     scopes: ClassVar = {"GET": "patients:read"}
     operations: ClassVar = {
-        "GET": Operation(
-            id="findPatients", answer=PatientPage, parameters=PARAMETERS, refusals=(BadParameter,), has_etag=True
-        )
+        "GET": Operation(id="findPatients", answer=PatientPage, parameters=PARAMETERS, has_etag=True)
     }
 
     def on_get(self, req: Request, resp: Response) -> None:
         """Find patients."""
-        parameters.only(req, [each.name for each in PARAMETERS])
         organization_id = req.context.principal.organization_id
         organization = self._ledger.organization(organization_id)
         limit, after = parameters.limit(req), req.get_param("after")

@@ -8,7 +8,7 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.answers import HistoryPage
 from api.operations import Operation, Resource, text, whole_number
-from domain.errors import BadParameter, UnknownPatient
+from domain.errors import UnknownPatient
 from domain.record import SOURCES
 from projections.history import KINDS, history_item
 from projections.history_query import Filter, history_page
@@ -36,7 +36,7 @@ class History(Resource):
                 text("field", "Only events about this field or a part of it.", example="phone_number"),
                 text("source", "Only events from this source.", enum=SOURCES),
             ),
-            refusals=(BadParameter, UnknownPatient),
+            refusals=(UnknownPatient,),
             has_etag=True,
         )
     }

@@ -8,7 +8,7 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.answers import Patient as PatientAnswer
 from api.operations import Operation, Resource, text
-from domain.errors import BadParameter, UnknownPatient
+from domain.errors import UnknownPatient
 from domain.patient import Patient
 from projections import patients
 from projections.resource import patient_resource
@@ -27,7 +27,7 @@ class PatientById(Resource):
             id="getPatient",
             answer=PatientAnswer,
             parameters=(text("as_of", "A version, or an instant (ISO 8601).", example="3"),),
-            refusals=(BadParameter, UnknownPatient),
+            refusals=(UnknownPatient,),
             has_etag=True,
         )
     }

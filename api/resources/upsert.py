@@ -9,7 +9,7 @@ from api import metrics, parameters, reads
 from api.answers import Upserted
 from api.bodies import UNREADABLE, parse_object, read_bytes
 from api.operations import Operation, Resource
-from domain.errors import BadParameter, LedgerError, TooLittleToIdentify
+from domain.errors import LedgerError, TooLittleToIdentify
 from domain.idempotency import KeyUsedBefore, RequestUnderWay
 from domain.ledger import Receipt, Upsert
 from domain.matching import Match
@@ -40,7 +40,7 @@ class UpsertPatient(Resource):
             },
             answer=Upserted,
             parameters=(parameters.DRY_RUN, parameters.IDEMPOTENCY_KEY),
-            refusals=(*UNREADABLE, BadParameter, TooLittleToIdentify, RequestUnderWay, KeyUsedBefore),
+            refusals=(*UNREADABLE, TooLittleToIdentify, RequestUnderWay, KeyUsedBefore),
         )
     }
 

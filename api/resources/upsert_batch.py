@@ -13,7 +13,7 @@ from api.bodies import BodyTooLarge, Encoded, parse_object
 from api.lines import Line, Lines
 from api.operations import Operation, Resource
 from api.resources.upsert import answer
-from domain.errors import BadParameter, LedgerError, LedgerUnavailable
+from domain.errors import LedgerError, LedgerUnavailable
 from domain.ledger import Ledger, Receipt, Upsert
 from domain.record import UpsertRecord, read_record
 
@@ -42,7 +42,7 @@ class UpsertBatch(Resource):
             answer=UpsertedLine,
             media=MEDIA,
             parameters=(parameters.DRY_RUN, parameters.IDEMPOTENCY_KEY),
-            refusals=(BodyTooLarge, Encoded, BadParameter),
+            refusals=(BodyTooLarge, Encoded),
         )
     }
 

@@ -227,3 +227,21 @@ def test_a_request_id_that_was_sent_is_kept_and_told_by_every_event(partner: Par
     assert answer.headers["X-Request-Id"] == answer.json["receipt"]["request_id"] == "partner-7.1_a"
     items = partner.get(f"/v1/patients/{answer.json['patient']['id']}/history").json["items"]
     assert {item["request_id"] for item in items} == {"partner-7.1_a"}
+
+
+@pytest.mark.parametrize("query", ["dryrun=true", "dry_run=true&dry_run=false", "dry_run=true&limit=5"])
+def test_a_parameter_that_is_mistyped_or_said_twice_writes_nothing(partner: Partner, ledger: Ledger, query: str):
+    before = ledger.recorder.max_notification_id()
+    for path in ("/v1/patients/upsert", "/v1/patients/upsert-batch"):
+        assert_problem(partner.post(f"{path}?{query}", DOCUMENTED), 400, "bad-parameter")
+    assert ledger.recorder.max_notification_id() == before
+
+
+def test_a_read_takes_the_parameters_that_it_names_and_no_other(partner: Partner):
+    patient_id = partner.upsert(DOCUMENTED).json["patient"]["id"]
+    for path in (
+        f"/v1/patients/{patient_id}?foo=1",
+        f"/v1/patients/{patient_id}/history?after=zz",
+        "/v1/events?limit=1&limit=2",
+    ):
+        assert_problem(partner.get(path), 400, "bad-parameter")

@@ -176,6 +176,9 @@ def answer_ledger_error(req: Request, resp: Response, error: errors.LedgerError,
         return
     if "retry_after" in error.details:
         problem = problem._replace(retry_after=error.details["retry_after"])
+    if problem.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        cause = str(error.details.get("cause", ""))
+        log.warning("unavailable", error=type(error).__name__, reason=cause, request_id=req.context.get("request_id"))
     resp.set_headers(error.details.get("headers", {}))
     _answer(req, resp, problem, type(error).__doc__ or "", **_particulars(error))
     if problem.status is HTTPStatus.UNAUTHORIZED:

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import LedgerError
@@ -37,6 +39,16 @@ class Settings(BaseSettings):
     traces_url: str | None = Field(None, description="OTLP/HTTP endpoint that gets traces; without it there are none.")
     run_dir: Path | None = Field(None, description="What the workers share while they run; `serve` sets it.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _can_be_read(cls, url: str | None) -> str | None:
+        """Refuse what libpq cannot read here: its own words repeat parts of it, the password perhaps."""
+        try:
+            conninfo_to_dict(url or "")
+        except ProgrammingError:
+            raise ValueError("no connection string") from None
+        return url
 
 
 def read_settings() -> Settings:

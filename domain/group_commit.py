@@ -96,6 +96,10 @@ class GroupCommit(Generic[Item, Result]):
             self._round_began = self._clock()
         results = self._results([ticket.item for ticket in tickets])
         with self._lock:
+            if self._is_stuck() and all(isinstance(each, LedgerUnavailable) for each in results):
+                tickets += self._waiting  # they waited as long as this round, and the next one would be no quicker
+                results = [*results, *[results[0]] * len(self._waiting)]
+                self._waiting.clear()
             follower = self._waiting[0] if self._waiting else None
             self._led = follower is not None
             self._round_began = None

@@ -53,7 +53,8 @@ class UpsertPatient(Resource):
             receipt = _only(self._ledger.upsert_many([upsert], dry_run=True))
         else:
             receipt = self._ledger.upsert(upsert)
-        metrics.count_receipt(receipt)
+        if not dry_run:
+            metrics.count_receipt(receipt)
         req.context.shown_patients = reads.told_by_no_event([receipt], dry_run=dry_run)
         if receipt.replayed:
             resp.set_header("Idempotent-Replayed", "true")

@@ -74,6 +74,8 @@ def _answers(ledger: Ledger, req: Request, lines: Lines, *, dry_run: bool) -> It
                 records.append(_read(req, number, line))
         results = _placed(ledger, [each.upsert for each in records if isinstance(each.upsert, Upsert)], dry_run)
         receipts = [each for each in results if isinstance(each, Receipt)]
+        for receipt in receipts if not dry_run else ():
+            metrics.count_receipt(receipt)
         if shown := reads.told_by_no_event(receipts, dry_run=dry_run):
             reads.record(ledger, req, shown)
         placed = iter(results)
@@ -112,7 +114,6 @@ def _placed(ledger: Ledger, upserts: Sequence[Upsert], dry_run: bool) -> Sequenc
 
 def _told(record: _Record, result: Receipt | Exception) -> dict[str, Any]:
     if isinstance(result, Receipt):
-        metrics.count_receipt(result)
         replayed = {"replayed": True} if result.replayed else {}
         return {"line": record.number, "status": 200, **answer(result), **replayed}
     if isinstance(result, LedgerError):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import psycopg
 from falcon.testing import TestClient
+from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.bootstrap import build_ledger
@@ -88,9 +89,12 @@ def test_a_lock_that_is_not_released_is_503_within_the_lock_timeout(ledger: Ledg
     holder.start()
     try:
         assert held.wait(10)
-        answer = partner.upsert({**DOCUMENTED, "city": "Albany"})
+        with capture_logs() as logged:
+            answer = partner.upsert({**DOCUMENTED, "city": "Albany"})
     finally:
         release.set()
         holder.join()
     assert_problem(answer, 503, "unavailable")
+    told = [each for each in logged if each["event"] == "unavailable"]
+    assert [(each["reason"], each["request_id"]) for each in told] == [("LockNotAvailable", answer.json["request_id"])]
     assert partner.upsert({**DOCUMENTED, "city": "Albany"}).json["patient"]["city"] == "Albany"

@@ -9,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 
+from api import metrics
 from api.bootstrap import build_ledger
 from domain.ledger import Ledger
 from tests.api.clinic import Clinic, Partner, found_clinic
@@ -97,9 +98,12 @@ def test_every_line_is_a_request_of_its_own(partner: Partner, ledger: Ledger, cl
 def test_a_dry_run_writes_nothing(partner: Partner, ledger: Ledger):
     partner.upsert(person(1))
     before = position(ledger)
+    counted = metrics.UPSERTS.labels("created")._value.get()
     told = batch(partner, person(1), person(2), query="?dry_run=true")
     assert [each["created"] for each in told] == [False, True]
     assert position(ledger) == before
+    assert partner.upsert(person(2), query="?dry_run=true").json["created"]
+    assert metrics.UPSERTS.labels("created")._value.get() == counted, "nothing became of them"
 
 
 def test_the_same_batch_under_the_same_key_gets_the_same_answers(partner: Partner, ledger: Ledger):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.errors import LedgerUnavailable
 from domain.group_commit import PATIENCE, GroupCommit, TooManyWaiting
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -79,6 +80,24 @@ def test_who_is_ready_queues_before_the_list_is_closed():
         group: GroupCommit[int, int] = GroupCommit(rounds, clock=lambda: START, give_way=arrive)
         assert [group.submit(1), others[0].result()] == [2, 4]
     assert rounds.lists == [[1, 2]]
+
+
+def test_whoever_waited_behind_a_database_that_is_stuck_hears_it_with_the_leader():
+    now = [START]
+    rounds = Rounds()
+
+    def commit(items: Sequence[int]) -> list[int | Exception]:
+        rounds(items)
+        now[0] += PATIENCE * 2
+        raise LedgerUnavailable(cause="lock timeout")
+
+    group: GroupCommit[int, int] = GroupCommit(commit, clock=lambda: now[0])
+    with ThreadPoolExecutor(8) as threads:
+        with rounds.held(group, 1, threads):
+            others = [threads.submit(group.submit, number) for number in (2, 3)]
+            until(lambda: len(group._waiting) == 2)
+        assert [type(each.exception(timeout=20)) for each in others] == [LedgerUnavailable] * 2
+    assert rounds.lists == [[1]], "nobody was sent to wait once more"
 
 
 def test_a_full_queue_refuses_at_once():

@@ -178,7 +178,14 @@ def test_a_database_that_is_away_is_told_without_its_password(folder):
     assert "opensesame" not in said
 
 
-@pytest.mark.parametrize("environment", [{"LEDGER_NOSUCH": "1"}, {"LEDGER_WORKERS": "many"}])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LEDGER_NOSUCH": "1"},
+        {"LEDGER_WORKERS": "many"},
+        {"LEDGER_DATABASE_URL": "postgresql://ledger:many%zz@127.0.0.1/ledger"},
+    ],
+)
 def test_a_setting_that_cannot_be_used_is_told_by_name(folder, environment):
     code, said = refused(folder, **environment)
     assert code == 2

@@ -4,7 +4,7 @@ Looking changes nothing about a patient, so it is no event of the ledger; the lo
 application can add to and read, and do nothing else with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,6 +21,9 @@ ACTIONS = ("sign_in", "sign_in_refused", "sign_out", "search", "view", "reveal",
 
 DISCLOSURES = ("export", "read")
 """Actions that carry values out of the clinic."""
+
+CHUNK = 1000
+"""So many disclosures are read at a time."""
 
 REVEAL_LASTS = timedelta(minutes=15)
 
@@ -85,19 +88,19 @@ def of_patient(
 
 
 def disclosures(
-    cursor: Cursor[Any],
-    organization_id: str,
-    patient_id: str,
-    *,
-    since: datetime,
-    until: datetime,
-    before: int | None = None,
-    limit: int = 1000,
-) -> list[Look]:
-    """Return what carried values of a patient out of the clinic in `since` ≤ at < `until`, newest first."""
-    keys = {"organization": organization_id, "patient": patient_id, "before": before or END, "limit": limit}
-    span = {"since": since, "until": until, "actions": list(DISCLOSURES)}
-    return [_look(row) for row in cursor.execute(_SQL["disclosures"], {**keys, **span})]
+    cursor: Cursor[Any], organization_id: str, patient_id: str, *, since: datetime, until: datetime
+) -> Iterator[Look]:
+    """Yield all that carried values of a patient out of the clinic in `since` ≤ at < `until`, newest first."""
+    keys = {"organization": organization_id, "patient": patient_id, "actions": list(DISCLOSURES)}
+    span = {"since": since, "until": until, "limit": CHUNK}
+    before, more = END, True
+    while more:
+        found = cursor.execute(_SQL["disclosures"], {**keys, **span, "before": before}).fetchall()
+        for row in found:
+            look = _look(row)
+            before = look.id
+            yield look
+        more = len(found) == CHUNK
 
 
 def is_revealed(cursor: Cursor[Any], organization_id: str, patient_id: str, actor: str) -> bool:

@@ -21,6 +21,9 @@ _SQL = statements("history")
 CHUNK = 200
 """So many rows are read at a time while a filter looks for its page."""
 
+PAGE = 500
+"""So many entries are at hand at a time while all of them are read."""
+
 NEIGHBOURS = 300
 """So far around an entry, in positions, are other entries of its request looked for."""
 
@@ -106,6 +109,14 @@ def history_page(
                 return page, page[-1].originator_version
             page.append(entry)
     return (page if seen or before is not None else None), None
+
+
+def all_entries(ledger: Ledger, organization_id: str, stream_id: str, wanted: Filter, up_to: int) -> Iterator[Entry]:
+    """Yield every entry that the filter admits, newest first, up to a version; a page of them is held at a time."""
+    before: int | None = up_to + 1
+    while before is not None:
+        entries, before = history_page(ledger, organization_id, stream_id, wanted, before, PAGE)
+        yield from entries or []
 
 
 def _backwards(

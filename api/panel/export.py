@@ -9,10 +9,10 @@ from api.panel.chart import Chart, open_chart
 from api.panel.door import Refused, looker
 from api.panel.filters import Asked, read_filter
 from api.panel.pages import page
-from domain.entry import Entry, instant
+from domain.entry import instant
 from domain.ledger import Ledger
 from projections import access_log, exports, fhir
-from projections.history_query import history_page
+from projections.history_query import all_entries
 
 FORMATS = {
     "csv": ("CSV", "text/csv; charset=utf-8", "for spreadsheets, one line a change"),
@@ -22,8 +22,6 @@ FORMATS = {
 """Format → name, media type, what it is for."""
 
 PURPOSES = ("Treatment", "Payment", "Operations", "The patient asked", "Audit", "Legal request", "Other")
-
-CHUNK = 500
 
 
 class Export:
@@ -67,16 +65,10 @@ class Export:
         resp.stream = self._file(chart, asked, form_of)
 
     def _file(self, chart: Chart, asked: Asked, form_of: str) -> Iterator[bytes]:
-        entries = self._entries(chart, asked)
+        # up to the version that was there when it began
+        entries = all_entries(self._ledger, chart.organization.id, chart.id, asked.wanted, chart.version)
         if form_of == "fhir":
             made_at = instant(chart.now)
             return fhir.to_bundle(entries, chart.organization, chart.display, chart.lock, made_at=made_at)
         write = exports.to_csv if form_of == "csv" else exports.to_ndjson
         return write(entries, chart.organization, chart.display, chart.lock)
-
-    def _entries(self, chart: Chart, asked: Asked) -> Iterator[Entry]:
-        """Yield every entry that the filter admits, newest first, up to the version that was there when it began."""
-        before: int | None = chart.version + 1
-        while before is not None:
-            entries, before = history_page(self._ledger, chart.organization.id, chart.id, asked.wanted, before, CHUNK)
-            yield from entries or []

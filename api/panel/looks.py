@@ -15,7 +15,7 @@ from domain.errors import UnknownPatient
 from domain.ledger import Ledger
 from projections import access_log
 from projections.access_log import Look
-from projections.history_query import Filter, history_page
+from projections.history_query import Filter, all_entries
 from projections.wording import day, who
 
 PAGE = 100
@@ -86,7 +86,8 @@ class Disclosures:
         since, until = (midnight(each, chart.display.zone) for each in (first, last + timedelta(days=1)))
         with self._ledger.recorder.reading(chart.organization.id) as cursor:
             looks = access_log.disclosures(cursor, chart.organization.id, chart.id, since=since, until=until)
-        lines = [(look.at, _disclosed(look)) for look in looks] + self._answered(chart, since, until)
+            lines = [(look.at, _disclosed(look)) for look in looks]
+        lines += self._answered(chart, since, until)
         lines.sort(key=lambda line: line[0], reverse=True)
         page(
             req,
@@ -102,19 +103,21 @@ class Disclosures:
     def _answered(self, chart: Chart, since: datetime, until: datetime) -> list[tuple[datetime, dict[str, str]]]:
         """Return the partners' upserts that changed something: each was answered with the patient."""
         wanted = Filter(since=since, until=until)
-        entries, _ = history_page(self._ledger, chart.organization.id, chart.id, wanted, None, 5000)
-        requests = {entry.request_id: entry for entry in entries or [] if entry.actor.startswith("key:")}
+        entries = all_entries(self._ledger, chart.organization.id, chart.id, wanted, chart.version)
+        # A partner may send all its requests under one id: when, too, tells them apart.
+        answers = dict.fromkeys((entry.recorded_at, entry.actor, entry.request_id) for entry in entries)
         return [
             (
-                entry.recorded_at,
+                at,
                 {
-                    "to": who(entry.actor, chart.organization),
+                    "to": who(actor, chart.organization),
                     "what": "The patient, in the answer to a record sent",
                     "why": "Exchange with the partner that sent it",
                     "request_id": request_id,
                 },
             )
-            for request_id, entry in requests.items()
+            for at, actor, request_id in answers
+            if actor.startswith("key:")
         ]
 
 

@@ -38,9 +38,14 @@ class Verdict:
         """Return whether nothing was found."""
         return not self.findings
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether it tells no more than it does already."""
+        return len(self.findings) >= MOST_FINDINGS
+
     def find(self, what: str, position: int, detail: str, stream: str | None = None) -> None:
         """Note a finding."""
-        if len(self.findings) < MOST_FINDINGS:
+        if not self.is_full:
             self.findings.append(Finding(what, position, detail, stream))
 
     def to_json(self) -> dict[str, Any]:

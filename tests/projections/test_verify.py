@@ -21,6 +21,7 @@ from projections.event_store import stored_entry
 from projections.follow import AheadOfLedger, run
 from projections.sign import Signer
 from projections.statements import statements
+from projections.verdict import MOST_FINDINGS
 from projections.verify import UnknownCheckpoint
 from tests.projections.signed_ledger import ANN, KEY, Signed, found
 
@@ -135,6 +136,21 @@ def test_renumbered_entries_are_found(signed: Signed):
         "UPDATE ledger_head SET position = position - 1",
     )
     assert found(signed.verify()) == ("reordered", 9)
+
+
+def test_a_mass_edit_of_a_large_ledger_is_told_without_searching_it_for_each_entry(signed: Signed):
+    """Where an entry was recorded is only worth a search while there is room to tell it: the head says a trillion."""
+    for number in range(MOST_FINDINGS):
+        signed.clinic.send(**{**ANN, "comments": f"call {number}"})
+    signed.tamper(
+        f"UPDATE ledger_events SET state = state || ' '::bytea WHERE position <= {MOST_FINDINGS}",
+        f"UPDATE ledger_events SET actor = 'key:other' WHERE position > {MOST_FINDINGS}",
+        "UPDATE ledger_head SET position = 1000000000000",
+    )
+    findings = signed.verify().findings
+    assert [(each.what, each.position) for each in findings] == [
+        ("edited", place) for place in range(1, MOST_FINDINGS + 1)
+    ]
 
 
 def test_a_payload_removed_without_an_order_is_found(signed: Signed):

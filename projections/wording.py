@@ -196,13 +196,12 @@ class Display:
         return local if isinstance(local, str) else f"{local.day} {local:%b %Y}"
 
     def _local(self, at: str | datetime) -> datetime | str:
-        if isinstance(at, datetime):
-            return at.astimezone(self.zone)
+        """Return the instant in the zone; as it is when it is none, or when the calendar ends before it gets there."""
         try:
-            parsed = datetime.fromisoformat(at)
-        except ValueError:
+            parsed = datetime.fromisoformat(at) if isinstance(at, str) else at
+            return parsed.astimezone(self.zone) if parsed.tzinfo is not None else parsed
+        except (ValueError, OverflowError):
             return at
-        return parsed.astimezone(self.zone) if parsed.tzinfo is not None else parsed
 
 
 PLAIN = Display()

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
+from api.parameters import in_utc
 from domain.organization import Organization
 from domain.record import SOURCES
 from projections.card import split_key
@@ -102,11 +103,11 @@ def read_filter(sent: Mapping[str, Any], organization: Organization, display: Di
     days: dict[str, date] = {}
     for name in ("from", "to"):
         if text := _one(sent.get(name)):
-            try:
-                days[name] = date.fromisoformat(text)
-                values[name] = text
-            except ValueError:
+            if (day := read_day(text)) is None:
                 troubles.append(f"“{name}” is not a date; write it as 2024-05-31.")
+            else:
+                days[name] = day
+                values[name] = text
     key, item = split_key(values.get("field", ""))
     wanted = Filter(
         kinds=tuple(kinds),
@@ -140,6 +141,15 @@ def with_qualifiers(sent: Mapping[str, Any]) -> dict[str, Any]:
     return {**sent, **merged, "text": " ".join(rest)}
 
 
+def read_day(text: str) -> date | None:
+    """Return the day of an ISO date; `None` for what is none, and for the calendar's last: its end has no instant."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if day == date.max else day
+
+
 def midnight(day: date, zone: tzinfo) -> datetime:
     """Return the instant at which a day begins at the clinic."""
     return datetime.combine(day, time(), tzinfo=zone)
@@ -154,9 +164,11 @@ def read_moment(sent: Mapping[str, Any], name: str, display: Display) -> int | d
     if at:
         try:
             read = datetime.fromisoformat(at)
-        except ValueError:
+            read = read.replace(tzinfo=display.zone) if read.tzinfo is None else read
+            in_utc(read)  # what the calendar has no place for is no instant
+        except (ValueError, OverflowError):
             return None
-        return read.replace(tzinfo=display.zone) if read.tzinfo is None else read
+        return read
     return int(version) if version.isascii() and version.isdecimal() and 0 < len(version) < 18 else None
 
 

@@ -9,7 +9,7 @@ from falcon import Request, Response
 from api import parameters
 from api.panel.chart import Chart, open_chart
 from api.panel.door import Refused, looker, not_allowed
-from api.panel.filters import midnight
+from api.panel.filters import midnight, read_day
 from api.panel.pages import page
 from domain.errors import UnknownPatient
 from domain.ledger import Ledger
@@ -81,8 +81,8 @@ class Disclosures:
         """Show the report of the days `from` … `to`; six years back where nothing is said."""
         chart = open_chart(self._ledger, req, patient_id, "disclosures")
         today = chart.now.astimezone(chart.display.zone).date()
-        first = _day(req.get_param("from")) or _years_before(today)
-        last = _day(req.get_param("to")) or today
+        first = read_day(req.get_param("from") or "") or _years_before(today)
+        last = read_day(req.get_param("to") or "") or today
         since, until = (midnight(each, chart.display.zone) for each in (first, last + timedelta(days=1)))
         with self._ledger.recorder.reading(chart.organization.id) as cursor:
             looks = access_log.disclosures(cursor, chart.organization.id, chart.id, since=since, until=until)
@@ -137,13 +137,6 @@ def _years_before(today: date) -> date:
         return today.replace(year=today.year - YEARS)
     except ValueError:
         return date(today.year - YEARS, 3, 1)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if not text else date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 class Reveal:

@@ -183,7 +183,7 @@ def _moment(text: str, display: Display) -> int | datetime:
             morning = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), tzinfo=display.zone)
             return morning - timedelta(microseconds=1)
         at = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no version, instant or day") from None
     return at.replace(tzinfo=display.zone) if at.tzinfo is None else at
 

@@ -154,6 +154,32 @@ def test_a_date_that_is_none_is_told_and_limits_nothing(auditor, story):
     assert "MRN replaced" in page
 
 
+@pytest.mark.parametrize("asked", ["to=9999-12-31", "text=to:9999-12-31"])
+@pytest.mark.parametrize("path", ["", "/export"])
+def test_a_last_day_that_no_day_follows_is_told_and_limits_nothing(auditor, story, path, asked):
+    answer = auditor.get(f"/panel/patients/{story.ann}{path}?{asked}")
+    assert answer.status_code == 200
+    assert "“to” is not a date" in text_of(answer)
+
+
+@pytest.mark.parametrize("asked", ["from=0001-01-01", "to=9999-12-31", "from=9999-12-31", "to=0001-01-01"])
+def test_disclosures_may_be_asked_for_up_to_the_ends_of_the_calendar(auditor, story, asked):
+    assert auditor.get(f"/panel/patients/{story.ann}/disclosures?{asked}").status_code == 200
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "0001-01-01T00:00%2B14:00", "9999-12-31T23:59-14:00"])
+def test_an_instant_that_cannot_be_read_limits_nothing(auditor, story, moment):
+    page = text_of(auditor.get(f"/panel/patients/{story.ann}?as_of_at={moment}"))
+    assert "As of now" in page
+    blamed = text_of(auditor.get(f"/panel/patients/{story.ann}/blame?field=phone_number&as_of_at={moment}"))
+    assert "Set by Acme Pharmacy" in blamed
+
+
+def test_an_instant_that_only_the_clinics_calendar_does_not_have_is_an_instant(auditor, story):
+    page = text_of(auditor.get(f"/panel/patients/{story.ann}?as_of_at=0001-01-01T00:00Z"))
+    assert "The patient was not there yet." in page
+
+
 @pytest.mark.parametrize("page", ["", "/export"])
 def test_a_filter_that_nobody_knows_limits_nothing_and_is_told(auditor, story, page):
     told = text_of(auditor.get(f"/panel/patients/{story.ann}{page}?kind=colour&source=pigeon"))

@@ -76,7 +76,7 @@ def test_looking_at_the_terminal_is_recorded(run, story, panel_ledger):
     assert last.actor.startswith("operator:")
 
 
-@pytest.mark.parametrize("moment", ["yesterday", "2024-13-01", "-1"])
+@pytest.mark.parametrize("moment", ["yesterday", "2024-13-01", "-1", "9999-12-31"])
 def test_a_moment_that_is_none_is_a_usage_error(run, story, moment):
     run("history", story.ann, f"--as-of={moment}", ends_with=2)
 

@@ -1,5 +1,7 @@
 """Does the History say what happened, in words that need no explanation?"""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from domain import events
@@ -240,6 +242,12 @@ def test_a_masked_sentence_gives_no_value_of_the_patient_away(event, _sentence):
     for secret in ("Lopez", "Garcia", "555-01", "7946", "1 Mar", "3 Jan", "x.org", "Main", "Oak", "spanish", "spoken",
                    "31/02", "A-1001", "A-2002", "Ruiz", "Choice", "Aetna", "Mornings", "female"):  # fmt: skip
         assert secret not in said
+
+
+@pytest.mark.parametrize("sent", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_an_instant_beyond_the_calendar_is_shown_as_it_was_sent(sent):
+    shown = Display(ZoneInfo("America/New_York"))
+    assert shown.value("custom_fields.since", sent) == shown.value("custom_fields.since_on", sent) == sent
 
 
 def test_an_entry_that_changes_a_part_concerns_the_whole():

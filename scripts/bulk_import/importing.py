@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -116,6 +117,19 @@ class Import:
         start = time.monotonic()
         self._rejects = _open_rejects(self._rejects_path, after)
         try:
+            with self._rejects:
+                self._place(rows, after)
+        except LedgerUnavailable as error:
+            raise ImportStopped(**error.details) from None
+        finally:
+            self.summary.seconds = time.monotonic() - start
+            if self._rejects_path.is_file() and not self._rejects_path.stat().st_size:
+                self._rejects_path.unlink()
+        return self.summary
+
+    def _place(self, rows: Iterator[Row | BadRow], after: int) -> None:
+        """Place the rows and note how far they came, whatever stops us."""
+        try:
             for row in rows:
                 if row.line > after:
                     self._take(row)
@@ -123,13 +137,11 @@ class Import:
                 self._send(lane)
             while any(worker.busy for worker in self._workers):
                 self._collect()
-        finally:
-            self.summary.seconds = time.monotonic() - start
-            self._note(force=True)
-            self._rejects.close()
-            if self._rejects_path.is_file() and not self._rejects_path.stat().st_size:
-                self._rejects_path.unlink()
-        return self.summary
+        except BaseException:
+            with suppress(LedgerUnavailable):  # what has stopped us is what is told
+                self._note(force=True)
+            raise
+        self._note(force=True)
 
     def _take(self, row: Row | BadRow) -> None:
         self.summary.rows += 1
@@ -240,7 +252,8 @@ class _Worker:
                 "dry_run": job.dry_run,
             }
         )
-        Thread(target=self._listen, daemon=True).start()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     @property
     def busy(self) -> bool:
@@ -253,9 +266,15 @@ class _Worker:
         self._write([[each.row.line, orjson.Fragment(each.row.body)] for each in rows])
 
     def dismiss(self) -> None:
-        """End the process."""
+        """End the process, and close the pipes to it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.kill()
         self._process.wait()
+        self._listener.join()
+        self._process.stdout.close()
+        with suppress(BrokenPipeError):  # of what it did not come to read
+            self._process.stdin.close()
 
     def _write(self, what: Any) -> None:
         assert self._process.stdin is not None

@@ -11,12 +11,17 @@ from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from domain.commands import AddReferenceItem
+from domain.ledger import Caller
 from projections.rebuild import rebuild
+from scripts.bulk_import.importing import Import, ImportStopped, Job
+from scripts.bulk_import.rows import BadRow, Row
 from tests.projections.histories import an_organization, opened
 from tests.scripts.waiting import until
 
@@ -155,6 +160,58 @@ def test_an_import_that_was_stopped_goes_on_where_it_was(database_url, organizat
     rejected = [json.loads(line) for line in (tmp_path / "people.ndjson.rejects.ndjson").read_text().splitlines()]
     assert [each["line"] for each in rejected] == [1, count + 2]
     assert one(database_url, "SELECT count(*) FROM ledger_events WHERE topic = 'PatientMatched'") == 0
+
+
+@contextmanager
+def an_import(
+    url: str, server_url: str, organization: str, rejects: Path
+) -> Iterator[tuple[Import, Callable[[], None]]]:
+    """Yield an import whose worker has ended, and what takes its database away."""
+
+    def away() -> None:
+        name = urlsplit(url).path.removeprefix("/")
+        with psycopg.connect(server_url, autocommit=True) as admin:
+            admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(Identifier(name)))
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+    caller = Caller(organization, "operator:test", "import_test", source="bulk_import")
+    job = Job("no database at all", caller, workers=1, digest=bytes(32))
+    with opened(url) as ledger, Import(ledger, job, rejects, lambda _: None) as running:
+        yield running, away
+
+
+BAD = BadRow(1, "not-an-object", "[]")
+
+
+@pytest.mark.parametrize("rows", [[BAD, Row(2, {"first_name": "Ann"}, b'{"first_name": "Ann"}', {})], [BAD]])
+def test_a_database_that_is_away_at_the_last_note_too_leaves_it_said_how_to_go_on(
+    database_url, server_url, organization, tmp_path, rows
+):
+    with an_import(database_url, server_url, organization, tmp_path / "rejects") as (running, away):
+
+        def until_it_is_away() -> Iterator[Row | BadRow]:
+            yield from rows
+            away()
+
+        with pytest.raises(ImportStopped):
+            running.run(until_it_is_away(), 0)
+        assert running._rejects.closed
+    assert json.loads((tmp_path / "rejects").read_text())["line"] == 1
+
+
+def test_who_interrupts_an_import_while_its_database_is_away_is_told_so(
+    database_url, server_url, organization, tmp_path
+):
+    with an_import(database_url, server_url, organization, tmp_path / "rejects") as (running, away):
+
+        def until_it_is_interrupted() -> Iterator[Row | BadRow]:
+            yield BAD
+            away()
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            running.run(until_it_is_interrupted(), 0)
+        assert running._rejects.closed
 
 
 def test_rejected_rows_are_written_down_with_the_rule(database_url, organization, tmp_path):

@@ -127,7 +127,13 @@ def read_status(cursor: Cursor[Any], expected: Iterable[str] = FOLLOWERS) -> Sta
     followers = [
         _follower(name, there.get(name), head[0], parked.get(name, _NONE)) for name in sorted({*there, *expected})
     ]
-    return Status(head[0], head[1], (*inline, *followers), checks.get(("verify", "ledger")))
+    verified = [check for (kind, _), check in checks.items() if kind == "verify"]
+    return Status(head[0], head[1], (*inline, *followers), max(verified, key=_weight, default=None))
+
+
+def _weight(check: Check) -> tuple[bool, datetime]:
+    """Return what orders verifications: a failure stands until a run that covers it passes; then the last counts."""
+    return not check.passed, check.finished_at
 
 
 def _follower(name: str, row: Any, head: int, parked: _Parked) -> Projected:

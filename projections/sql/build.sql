@@ -31,6 +31,17 @@ VALUES (%(kind)s, %(subject)s, %(position)s, %(passed)s, %(result)s)
 ON CONFLICT (kind, subject) DO UPDATE
 SET position = excluded.position, passed = excluded.passed, result = excluded.result, finished_at = now();
 
+-- forget_checks --
+-- Before the outcome of a verification is noted: what passed is old news, what failed stays until a run covers it.
+-- A subject ends with the size of the checkpoint that was trusted, if one was.
+DELETE FROM ledger_checks
+WHERE kind = 'verify' AND (passed OR CASE result
+    WHEN 'read model differs' THEN %(read_model)s
+    WHEN 'other stream heads' THEN subject = %(subject)s
+        OR (%(all_heads)s AND coalesce(substring(subject FROM '\d+$')::bigint, 0) >= %(since)s)
+    ELSE coalesce(substring(subject FROM '\d+$')::bigint, 0) >= %(since)s
+END);
+
 -- note_standby --
 INSERT INTO standby_tables (schema_name, table_name, position)
 VALUES (%(schema)s, %(table)s, %(position)s)

@@ -7,7 +7,9 @@ ORDER BY originator_version
 LIMIT 1;
 
 -- last_verified --
-SELECT passed, finished_at, position FROM ledger_checks WHERE kind = 'verify' ORDER BY finished_at DESC LIMIT 1;
+-- A failure stands until a run passes that covers it.
+SELECT passed, finished_at, position FROM ledger_checks WHERE kind = 'verify'
+ORDER BY passed, finished_at DESC LIMIT 1;
 
 -- others_of_request --
 -- A request's entries stand close together: it is written in one transaction, a batch in one after another.

@@ -56,7 +56,7 @@ def verify(
         seconds = time.monotonic() - started
         if read_model and verdict.passed:
             _compare_read_model(url, verdict)
-        _note(url, verdict)
+        _note(url, verdict, since=since, all_heads=all_heads, read_model=read_model)
     told = {**verdict.to_json(), "seconds": round(seconds, 3), "events_per_s": round(verdict.events / seconds)}
     if as_json:
         print(json.dumps(told))
@@ -74,12 +74,15 @@ def _compare_read_model(url: str, verdict: Verdict) -> None:
         verdict.find("read model differs", report.position, f"{difference.table}: {counts} ({streams})")
 
 
-def _note(url: str, verdict: Verdict) -> None:
-    """Leave the result where the History and `status` find it."""
+def _note(url: str, verdict: Verdict, *, since: int, all_heads: bool, read_model: bool) -> None:
+    """Leave the result where the History and `status` find it, beside failures that this run does not cover."""
     result = "passed" if verdict.passed else verdict.findings[0].what
-    row = {"kind": "verify", "subject": "ledger", "position": verdict.position, "passed": verdict.passed}
+    words = ["ledger" if read_model else "log", *["all heads"] * all_heads, *[f"since {since}"] * (since > 0)]
+    extent = {"subject": ", ".join(words), "since": since, "all_heads": all_heads, "read_model": read_model}
+    row = {"kind": "verify", "position": verdict.position, "passed": verdict.passed, "result": result}
     with psycopg.connect(url) as connection:
-        connection.execute(statements("build")["note_check"], {**row, "result": result})
+        connection.execute(statements("build")["forget_checks"], extent)
+        connection.execute(statements("build")["note_check"], {**row, "subject": extent["subject"]})
 
 
 def _tell(verdict: Verdict, seconds: float) -> None:

@@ -1,0 +1,66 @@
+"""What `status` says after several verifications: a failure stands until a run passes that covers it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from projections.checkpoint_folder import CheckpointFolder
+from scripts.ledger import app
+from tests.clinic import Clinic
+from tests.projections.signed_ledger import KEY, Signed, signed_twice
+
+EDIT = "UPDATE ledger_events SET actor = 'key:other' WHERE position = 9"
+MEND = "UPDATE ledger_events SET actor = 'key:test' WHERE position = 9"
+
+
+class Verified:
+    """A ledger that was signed twice, verified and asked for its status at the command line."""
+
+    def __init__(self, signed: Signed) -> None:
+        self.signed = signed
+        self.first, self.second = signed.folder.sizes()
+
+    def run(self, *words: str) -> int:
+        return CliRunner().invoke(app, ["verify", *words]).exit_code
+
+    def status(self) -> str:
+        told: dict[str, Any] = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)
+        return str(told["last_verify"]["result"])
+
+
+@pytest.fixture
+def ledger(clinic: Clinic, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Verified:
+    signed = signed_twice(clinic, CheckpointFolder(folder / "checkpoints"))
+    (folder / "verifier-key").write_text(f"{KEY.verifier}\n")
+    monkeypatch.setenv("LEDGER_DATABASE_URL", clinic.url)
+    monkeypatch.setenv("LEDGER_DATA_DIR", str(folder))
+    return Verified(signed)
+
+
+def test_a_failure_stands_until_a_run_that_covers_it_passes(ledger: Verified):
+    ledger.signed.tamper(EDIT)
+    assert (ledger.run(), ledger.status()) == (1, "edited")
+    assert (ledger.run("--since", str(ledger.second)), ledger.status()) == (0, "edited")
+    ledger.signed.tamper(MEND)
+    assert (ledger.run("--since", str(ledger.second)), ledger.status()) == (0, "edited")
+    assert (ledger.run(), ledger.status()) == (0, "passed")
+
+
+def test_a_failure_over_a_part_is_covered_by_the_same_part(ledger: Verified):
+    later = EDIT.replace("= 9", f"= {ledger.first + 1}")
+    ledger.signed.tamper(later)
+    assert (ledger.run("--since", str(ledger.first)), ledger.status()) == (1, "edited")
+    ledger.signed.tamper(later.replace("key:other", "key:test"))
+    assert (ledger.run("--since", str(ledger.second)), ledger.status()) == (0, "edited")
+    assert (ledger.run("--since", str(ledger.first)), ledger.status()) == (0, "passed")
+
+
+def test_a_read_model_that_differed_is_covered_by_whatever_compares_it(ledger: Verified):
+    ledger.signed.tamper("UPDATE patients SET last_name = last_name || 'x'")
+    assert (ledger.run(), ledger.status()) == (1, "read model differs")
+    assert (ledger.run("--no-read-model"), ledger.status()) == (0, "read model differs")
+    ledger.signed.tamper("UPDATE patients SET last_name = left(last_name, -1)")
+    assert (ledger.run("--since", str(ledger.second)), ledger.status()) == (0, "passed")

@@ -12,7 +12,7 @@ from scripts.backup.make import NotWhole, back_up
 from scripts.backup.restore import Restored, public_key, try_out
 from scripts.backup.restore import restore as restore_into
 from scripts.data_folder import data_folder
-from scripts.signing_key import SECRET, checkpoint_folder, verifier_key
+from scripts.signing_key import PUBLIC, SECRET, checkpoint_folder, verifier_key
 from scripts.verbs.connection import FINDINGS, database_url, fail, show
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the backup.")]
@@ -57,7 +57,15 @@ def restore(
         if check:
             restored = try_out(url, folder)
         else:
-            restored = restore_into(url, folder, verifier_key(directory), checkpoint_folder(directory))
+            kept = checkpoint_folder(directory)
+            restored = restore_into(url, folder, verifier_key(directory), kept)
+            if not kept.sizes():
+                print(
+                    f"Nothing here can show whether the ledger went back in time: {directory} holds no checkpoints."
+                    f" Put checkpoints (with {SECRET} and {PUBLIC}) into {directory} before you restore; with them"
+                    " there now, ./scripts/ledger verify says what restore would have said.",
+                    file=sys.stderr,
+                )
             if public_key(folder) is not None and not (directory / SECRET).exists():
                 print(
                     f"Put the ledger's signing key back at {directory / SECRET} before it is served.", file=sys.stderr

@@ -368,6 +368,8 @@ def test_from_one_machine_to_another_at_the_command_line(site: Site, folder: Pat
     assert back.returncode == 0, back.stderr
     assert json.loads(back.stdout)["passed"]
     assert f"signing key back at {elsewhere}/signing-key" in back.stderr
+    assert "Nothing here can show whether the ledger went back in time" in back.stderr
+    assert f"Put checkpoints (with signing-key and verifier-key) into {elsewhere}" in back.stderr
     again = ledger(elsewhere, "restore", str(folder / "monday"))
     assert again.returncode == 2
     assert "There is a ledger in this database already" in again.stderr
@@ -380,6 +382,7 @@ def test_from_one_machine_to_another_at_the_command_line(site: Site, folder: Pat
     late = ledger(folder / "third", "restore", str(folder / "monday"))
     assert late.returncode == 1
     assert "rolled back" in late.stdout
+    assert "Nothing here can show" not in late.stderr
 
 
 def test_the_password_stands_on_no_command_line(site: Site, folder: Path):

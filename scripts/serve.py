@@ -114,7 +114,7 @@ def _migrate(url: str) -> None:
 
 def _announce(settings: Settings, told: dict[str, Any] | None) -> None:
     url = base_url(settings)
-    key = "$API_KEY" if told is None else told["api_key"]
+    key = '"X-API-Key: $API_KEY"' if told is None else f"'X-API-Key: {told['api_key']}'"
     history = "/panel" if told is None else told["history_path"]
     body = (
         '{"first_name": "Ann", "last_name": "Garcia", "date_of_birth": "03/01/1980", "phone_number": "(212) 555-0142"}'
@@ -126,7 +126,7 @@ Its History, for the eyes of staff (a link signs in once, within a day): {url}{h
 A first upsert:
 
   curl --request POST {url}/v1/patients/upsert \\
-    --header 'X-API-Key: {key}' --header 'Content-Type: application/json' \\
+    --header {key} --header 'Content-Type: application/json' \\
     --data '{body}'
 """,
         flush=True,

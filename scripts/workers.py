@@ -43,8 +43,12 @@ METRICS = "metrics"
 """The folder in the run folder where the workers count."""
 
 
+ENDED = "ended"
+"""The file in the run folder that says how the last worker ended, once granian has given up."""
+
+
 class WorkersEnded(LedgerUnavailable):
-    """The workers ended by themselves; the lines above say why."""
+    """The workers ended by themselves."""
 
 
 class Workers:
@@ -85,7 +89,10 @@ class Workers:
             self._process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             return
-        raise WorkersEnded
+        ended = self._run_dir / ENDED
+        if ended.exists():
+            raise WorkersEnded(**json.loads(ended.read_text("utf-8")))
+        raise WorkersEnded(granian=_how(self._process.returncode))
 
     def stop(self) -> None:
         """Let requests in flight finish, for DRAIN seconds at most, and end every process.
@@ -126,13 +133,35 @@ class Workers:
                     return
             except (URLError, TimeoutError, ConnectionError):
                 continue
-        raise WorkersEnded
+        raise WorkersEnded(answer=f"none within {START} s")
 
 
 def base_url(settings: Settings) -> str:
     """Return the URL that reaches the service from this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _how(code: int | None) -> str:
+    """Return how a process ended, in words; the code is negative for a signal."""
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"ended by signal {-code}"
+
+
+class _Granian(Granian):  # type: ignore[misc,valid-type] # chosen when it is imported
+    """Granian that leaves a word on how its workers ended, before it forgets them."""
+
+    def _stop_workers(self) -> None:
+        run_dir = read_settings().run_dir
+        told = {f"worker-{index + 1}": _how(self.wrks[index].inner.exitcode) for index in self.interrupt_children}
+        if told and run_dir is not None:
+            with suppress(OSError):  # the workers have to be stopped all the same
+                (run_dir / ENDED).write_text(json.dumps(told), encoding="utf-8")
+        super()._stop_workers()
 
 
 def load(parent: int) -> App:
@@ -153,7 +182,7 @@ def main() -> None:
     """Be granian, until a signal ends it."""
     settings = read_settings()
     os.register_at_fork(after_in_child=_end_at_once)
-    Granian(
+    _Granian(
         "api.app:get_app",
         address=settings.host,
         port=settings.port,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,24 @@ def test_whichever_is_killed_nothing_is_left_running(folder, victim):
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
         assert served.process.wait(timeout=60) == (-signal.SIGKILL if "serve" in victim else 3)
+        if victim == "granian":
+            assert served.process.stderr is not None
+            assert "(granian: ended by SIGKILL)" in served.process.stderr.read()
         until(lambda: not any(map(_command_line, [granian, *workers])))
         until(served.is_gone)
+
+
+def test_how_a_worker_ended_is_told_when_granian_gives_up(folder):
+    with serving(folder, LEDGER_WORKERS="1") as served:
+        (granian,) = _children(served.process.pid, "scripts.workers")
+        for _ in range(2):
+            until(lambda: len(_children(granian, "scripts.workers")) == 1)
+            (worker,) = _children(granian, "scripts.workers")
+            os.kill(worker, signal.SIGKILL)
+            until(partial(_is_gone, worker, granian))
+        _, said = served.process.communicate(timeout=60)
+    assert served.process.returncode == 3
+    assert "The workers ended by themselves. (worker-1: ended by SIGKILL)" in said
 
 
 def test_a_port_in_use_is_told(folder):
@@ -208,6 +225,10 @@ def _command_line(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:
         return ""
+
+
+def _is_gone(pid: int, parent: int) -> bool:
+    return pid not in _children(parent, "scripts.workers")
 
 
 def _children(parent: int, name: str) -> list[int]:

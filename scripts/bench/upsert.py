@@ -113,13 +113,18 @@ def serving(target: str, environment: dict[str, str]) -> Iterator[int]:
         sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--workers", "2",
         "--blocking-threads", "32", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", target,
     ]  # fmt: skip
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
-    try:
-        _await_port(port, process)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    # What it logs is part of the work; it goes to memory, and is shown only if the server ends by itself.
+    with os.fdopen(os.memfd_create("said"), "r+b") as said:
+        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=said, stderr=said)
+        try:
+            _await_port(port, process)
+            yield port
+        finally:
+            if process.poll() is not None:
+                said.seek(0)
+                sys.stderr.write(said.read().decode(errors="replace"))
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:

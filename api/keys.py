@@ -61,6 +61,12 @@ def new_key(name: str, scopes: Iterable[str] = SCOPES) -> tuple[str, IssueApiKey
     return f"pl_live_{key_id}_{secret}", command
 
 
+def key_id_of(given: str) -> str:
+    """Return the id in a whole key; anything else is taken for an id as it is."""
+    whole = _KEY.fullmatch(given.strip())
+    return whole.group(1) if whole else given
+
+
 class Gate:
     """Lets keys in. What was read of a key is relied on for TRUST_SECONDS; its use is noted about once a minute."""
 

@@ -1,5 +1,6 @@
 """`org`, `key` and `directory`: tenants, their API keys and their reference data."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -8,9 +9,9 @@ from zoneinfo import available_timezones
 import typer
 
 from api.bootstrap import new_id
-from api.keys import SCOPES, new_key
+from api.keys import SCOPES, key_id_of, new_key
 from domain.commands import AddReferenceItem, ChangeSetting, CreateOrganization, RevokeApiKey, RotateApiKey
-from domain.organization import KINDS, SETTINGS
+from domain.organization import KINDS, SETTINGS, ApiKey, Organization
 from projections import directory as directory_table
 from scripts.verbs.connection import ledger, operator, show
 
@@ -20,6 +21,9 @@ directory = typer.Typer(help="What records may point at: locations, users, insur
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 OrganizationId = Annotated[str, typer.Option("--organization", metavar="ID", help="The organization.")]
+KeyId = Annotated[
+    str, typer.Argument(metavar="KEY_ID", help="The key's id: the 12 characters after pl_live_; or the whole key.")
+]
 Name = Annotated[str, typer.Option("--name", help="Its name.")]
 Kind = StrEnum("Kind", {kind.replace("-", "_").upper(): kind for kind in KINDS})  # type: ignore[misc] # from a table
 Setting = StrEnum("Setting", {name.upper(): name for name in SETTINGS})  # type: ignore[misc] # from a table
@@ -87,35 +91,48 @@ def list_keys(organization: OrganizationId, as_json: AsJson = False) -> None:
 
 @key.command("rotate")
 def rotate(
-    key_id: str,
+    key_id: KeyId,
     organization: OrganizationId,
     overlap_hours: Annotated[int, typer.Option(min=0, help="How long both keys work.")] = 24,
     as_json: AsJson = False,
 ) -> None:
     """Issue a successor with the same scopes; the old key expires after the overlap."""
     with ledger() as opened:
-        held = opened.organization(organization).api_keys.get(key_id)
-        if held is None:
-            raise typer.BadParameter("the organization has no such key", param_hint="KEY_ID")
+        held = _held(opened.organization(organization), key_id)
+        if held.revoked_at is not None:
+            raise typer.BadParameter(
+                f"the key was revoked at {held.revoked_at}; issue another one with `key issue`", param_hint="KEY_ID"
+            )
         shown, successor = new_key(held.name, held.scopes)
         expires_at = (datetime.now(UTC) + timedelta(hours=overlap_hours)).isoformat()
-        command = RotateApiKey(key_id=key_id, successor=successor, expires_at=expires_at)
+        command = RotateApiKey(key_id=held.id, successor=successor, expires_at=expires_at)
         opened.administer(command, operator(organization))
         result = {
             "id": successor.key_id,
             "api_key": shown,
-            "replaces": key_id,
+            "replaces": held.id,
             "old_key_expires_at": expires_at,
         }
         show(result, as_json)
 
 
 @key.command("revoke")
-def revoke(key_id: str, organization: OrganizationId, as_json: AsJson = False) -> None:
+def revoke(key_id: KeyId, organization: OrganizationId, as_json: AsJson = False) -> None:
     """Refuse a key from now on; running workers follow within a second."""
     with ledger() as opened:
-        made = opened.administer(RevokeApiKey(key_id=key_id), operator(organization))
-        show({"id": key_id, "revoked_at": made.api_keys[key_id].revoked_at}, as_json)
+        held = _held(opened.organization(organization), key_id)
+        if held.revoked_at is not None:
+            print("The key was revoked before; nothing has changed.", file=sys.stderr)
+        made = opened.administer(RevokeApiKey(key_id=held.id), operator(organization))
+        show({"id": held.id, "revoked_at": made.api_keys[held.id].revoked_at}, as_json)
+
+
+def _held(organization: Organization, given: str) -> ApiKey:
+    """Return the key that is meant. What was given is not repeated: it may hold a secret."""
+    held = organization.api_keys.get(key_id_of(given))
+    if held is None:
+        raise typer.BadParameter("the organization has no such key; `key list` shows their ids", param_hint="KEY_ID")
+    return held
 
 
 @directory.command("add")

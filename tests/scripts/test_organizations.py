@@ -1,0 +1,59 @@
+"""What the verbs of tenants and keys say to whoever has not used them before."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from scripts.ledger import app
+from tests.clinic import Clinic
+
+
+@pytest.fixture(autouse=True)
+def _environment(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGER_DATABASE_URL", clinic.url)
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
+
+
+def key(clinic: Clinic, *words: str) -> Result:
+    return run("key", *words, "--organization", clinic.id, "--json")
+
+
+def issued(clinic: Clinic) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(key(clinic, "issue").stdout)
+    return told
+
+
+@pytest.mark.parametrize("verb", ["revoke", "rotate"])
+@pytest.mark.parametrize("given", ["id", "api_key"])
+def test_a_key_is_named_by_its_id_or_as_a_whole(clinic: Clinic, verb: str, given: str):
+    made = issued(clinic)
+    done = key(clinic, verb, made[given])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["id" if verb == "revoke" else "replaces"] == made["id"]
+    assert made["api_key"].rpartition("_")[2] not in done.output
+
+
+@pytest.mark.parametrize("verb", ["revoke", "rotate"])
+@pytest.mark.parametrize("given", ["abcdefghijkl", f"pl_live_abcdefghijkl_{'x' * 40}", f"pl_live_{'x' * 30}"])
+def test_a_key_that_is_not_there_is_told_without_repeating_it(clinic: Clinic, verb: str, given: str):
+    refused = key(clinic, verb, given)
+    assert refused.exit_code == 2
+    assert "the organization has no such key" in " ".join(refused.output.replace("│", " ").split())
+    assert given not in refused.output
+
+
+def test_a_revoked_key_is_told_and_left_as_it_is(clinic: Clinic):
+    made = issued(clinic)
+    first = json.loads(key(clinic, "revoke", made["id"]).stdout)
+    again = key(clinic, "revoke", made["id"])
+    assert (again.exit_code, json.loads(again.stdout)) == (0, first)
+    assert "revoked before" in again.stderr
+    refused = key(clinic, "rotate", made["id"])
+    assert refused.exit_code == 2
+    assert "the key was revoked" in " ".join(refused.output.replace("│", " ").split())

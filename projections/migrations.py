@@ -4,12 +4,15 @@ Numbered SQL files, each applied once in its own transaction, under an advisory 
 changed after it was applied is refused. Workers never create tables.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import tuple_row
 
 from domain.errors import LedgerError
@@ -26,6 +29,18 @@ class MigrationChanged(LedgerError):
 
 class NewerDatabase(LedgerError):
     """This database was migrated by a newer version of the program; run that version."""
+
+
+class OwnerMayNotCreateRoles(LedgerError):
+    """The owner of the database needs CREATEROLE, to make the roles of the ledger; let a superuser grant it."""
+
+
+class RolesAreAnothers(LedgerError):
+    """The server has the roles of the ledger, and the owner of this database may not work as them; grant them."""
+
+
+ROLES = ("ledger_app", "ledger_follower", "ledger_eraser")
+"""As whom the owner works. They belong to the server: all ledgers on it share them."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ def pending(url: str) -> list[Migration]:
 
 
 def migrate(url: str) -> list[Migration]:
-    """Apply what is missing, as the owner of the database; return what was applied."""
+    """Apply what is missing, as the owner of the database; return what was applied. OwnerMayNotCreateRoles."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         connection.execute(
@@ -67,7 +82,7 @@ def migrate(url: str) -> list[Migration]:
         )
         applied = _pending(connection)
         for migration in applied:
-            with connection.transaction():
+            with _roles_explained(connection), connection.transaction():
                 connection.execute(migration.sql.encode())
                 connection.execute(
                     "INSERT INTO migrations (number, name, checksum) VALUES (%s, %s, %s)",
@@ -75,6 +90,32 @@ def migrate(url: str) -> list[Migration]:
                 )
                 connection.execute("GRANT SELECT ON migrations TO ledger_app")
         return applied
+
+
+@contextmanager
+def _roles_explained(connection: psycopg.Connection) -> Iterator[None]:
+    try:
+        yield
+    except errors.InsufficientPrivilege:
+        there = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)"
+        may = connection.execute("SELECT rolcreaterole FROM pg_roles WHERE rolname = current_user").fetchone()
+        if may == (False,) and _roles(connection, there) < set(ROLES):
+            run = f"ALTER ROLE {connection.info.user} CREATEROLE"
+            raise OwnerMayNotCreateRoles(as_superuser=run) from None
+        raise
+
+
+def check_roles(url: str) -> None:
+    """Look whether the owner may work as the roles of the ledger. RolesAreAnothers."""
+    ours = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s) AND pg_has_role(oid, 'MEMBER')"
+    with psycopg.connect(url, autocommit=True) as connection:
+        lacking = sorted(set(ROLES) - _roles(connection, ours))
+        if lacking:
+            raise RolesAreAnothers(as_superuser=f"GRANT {', '.join(lacking)} TO {connection.info.user}")
+
+
+def _roles(connection: psycopg.Connection, query: LiteralString) -> set[str]:
+    return {role for (role,) in connection.execute(query, (list(ROLES),)).fetchall()}
 
 
 def _pending(connection: psycopg.Connection) -> list[Migration]:

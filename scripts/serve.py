@@ -15,7 +15,7 @@ import psycopg
 
 from api.settings import Settings, read_settings
 from domain.errors import LedgerError, LedgerUnavailable
-from projections.migrations import migrate
+from projections.migrations import check_roles, migrate
 from scripts import demo
 from scripts.data_folder import data_folder
 from scripts.followers import Followers
@@ -108,6 +108,7 @@ def _migrate(url: str) -> None:
             if connection.info.server_version < OLDEST:
                 raise DatabaseUnusable(reason=f"it is PostgreSQL {connection.info.server_version // 10000}")
         migrate(url)
+        check_roles(url)
     except psycopg.Error as error:
         raise DatabaseUnusable(reason=str(error).strip()) from error
 

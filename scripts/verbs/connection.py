@@ -16,7 +16,7 @@ from api.bootstrap import build_ledger
 from api.settings import Settings, read_settings
 from domain.errors import LedgerError, LedgerUnavailable
 from domain.ledger import Caller, Ledger
-from projections.migrations import migrate
+from projections.migrations import check_roles, migrate
 from scripts.data_folder import data_folder
 
 FINE, FINDINGS, USAGE, UNAVAILABLE = 0, 1, 2, 3
@@ -41,6 +41,7 @@ def ledger() -> Iterator[Ledger]:
     """Yield the ledger on a migrated database."""
     with database_url() as url:
         migrate(url)
+        check_roles(url)
         with build_ledger(url) as opened:
             yield opened
 

@@ -56,6 +56,11 @@ def get(cursor: Cursor[Any], organization_id: str) -> Organization | None:
     return None if found is None else Organization.from_json(found[0])
 
 
+def organizations(cursor: Cursor[Any]) -> dict[str, str]:
+    """Return the id of each organization → its name; the owner of the database sees all of them. Rows are tuples."""
+    return dict(cursor.execute(_SQL["list_organizations"]).fetchall())
+
+
 def find_key(cursor: Cursor[Any], key_id: str) -> StoredKey | None:
     """Return the key with this id, of whichever organization."""
     found = cursor.execute(_SQL["find_api_key"], {"id": key_id}).fetchone()

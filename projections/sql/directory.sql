@@ -1,3 +1,7 @@
+-- list_organizations --
+-- All of them, for their owner; in the order in which they were made.
+SELECT id::text, fold->>'name' FROM organizations ORDER BY id;
+
 -- write_organization --
 -- What an append has handed out is filled in, as for patients.
 INSERT INTO organizations (id, version, chain_hash, fold)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
+import psycopg
 import typer
 
 from api.bootstrap import new_id
@@ -13,7 +14,8 @@ from api.keys import SCOPES, key_id_of, new_key
 from domain.commands import AddReferenceItem, ChangeSetting, CreateOrganization, RevokeApiKey, RotateApiKey
 from domain.organization import KINDS, SETTINGS, ApiKey, Organization
 from projections import directory as directory_table
-from scripts.verbs.connection import ledger, operator, show
+from projections.migrations import migrate
+from scripts.verbs.connection import database_url, ledger, operator, show
 
 org = typer.Typer(help="Organizations (tenants).", no_args_is_help=True)
 key = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -35,6 +37,16 @@ def create(name: Name, as_json: AsJson = False) -> None:
     with ledger() as opened:
         made = opened.administer(CreateOrganization(name=name), operator(str(new_id())))
         show({"id": made.id, "name": made.name}, as_json)
+
+
+@org.command("list")
+def list_organizations(as_json: AsJson = False) -> None:
+    """List organizations: name and id."""
+    with database_url() as url:
+        migrate(url)
+        with psycopg.connect(url) as owner, owner.cursor() as cursor:
+            held = directory_table.organizations(cursor)
+    show([{"id": each, "name": name} for each, name in held.items()], as_json)
 
 
 @org.command("set")

@@ -57,3 +57,10 @@ def test_a_revoked_key_is_told_and_left_as_it_is(clinic: Clinic):
     refused = key(clinic, "rotate", made["id"])
     assert refused.exit_code == 2
     assert "the key was revoked" in " ".join(refused.output.replace("│", " ").split())
+
+
+def test_organizations_are_listed_with_name_and_id_in_the_order_they_were_made(clinic: Clinic):
+    made = json.loads(run("org", "create", "--name", "Riverside", "--json").stdout)
+    listed = run("org", "list", "--json")
+    assert json.loads(listed.stdout) == [{"id": clinic.id, "name": "Hudson Physical Therapy"}, made]
+    assert f"id: {made['id']}  name: Riverside\n" in run("org", "list").stdout

@@ -47,6 +47,7 @@ class Doorkeeper:
 
     def process_resource(self, req: Request, resp: Response, resource: object, _params: object) -> None:
         """Find out who asks, and count it. NotAuthenticated, TooManyWrongKeys, RateExceeded, NotAllowed."""
+        req.context.limits = self._limits
         scopes: dict[str, str] = getattr(resource, "scopes", {})
         scope = scopes.get(req.method)
         if scope is None:
@@ -57,7 +58,6 @@ class Doorkeeper:
             raise NotAllowed(scope=scope)
         _only_known_parameters(req, resource)
         req.context.principal = principal
-        req.context.limits = self._limits
         resp.set_header("Cache-Control", "no-store")
 
 

@@ -62,7 +62,7 @@ def read_bytes(req: Request, limit: int) -> bytes:
     if length is not None and length > limit:
         raise BodyTooLarge(limit_bytes=limit)
     stream = req.stream if length is None and req.get_header("Transfer-Encoding") else req.bounded_stream
-    with req.context.limits.reading(req.context.principal.key_id):
+    with req.context.limits.reading(req.context.principal.organization_id):
         body: bytes = stream.read(limit + 1)
     if len(body) > limit:
         raise BodyTooLarge(limit_bytes=limit)

@@ -1,11 +1,12 @@
 """How much may one client ask? Bounds in the memory of each worker: with N workers a key gets at most N times as much.
 
-A token bucket for each key, one for the wrong tries of each address, and a bound on the bodies that a key sends
-slowly: a thread that waits for a body answers nobody else.
+A token bucket for each key, one for the wrong tries of each address, and bounds on the bodies that an organization
+and all of them send slowly: a thread that waits for a body answers nobody else.
 """
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -16,7 +17,11 @@ WINDOW = 2.0
 """Seconds of its rate that a key may use at once."""
 
 BODIES_AT_ONCE = 32
-"""Bodies of one key that are being read at the same time in a worker; a fifth of its threads."""
+"""Bodies of one organization that are being read at the same time in a worker; a fifth of its threads. What is sent
+at once hardly counts: of 300 who send records as fast as they can, five are being read."""
+
+BODIES_IN_ALL = 96
+"""Bodies of everybody that are being read at the same time; the other threads answer what has no body."""
 
 WRONG_TRIES = 60
 """Wrong keys that an address may present at once; one more each second."""
@@ -30,7 +35,11 @@ class RateExceeded(LedgerError):
 
 
 class TooManySlowBodies(LedgerError):
-    """This key sends too many bodies slowly at the same time; send whole bodies, over fewer connections."""
+    """This organization sends too many bodies slowly at the same time; send whole bodies, over fewer connections."""
+
+
+class NoRoomForBodies(LedgerError):
+    """Too many bodies are on their way slowly at the same time; send the same request again."""
 
 
 class TooManyWrongKeys(LedgerError):
@@ -76,7 +85,7 @@ class Limits:
         self._burst = int(per_second * WINDOW)
         self._requests = Buckets(per_second, self._burst, clock)
         self._wrong = Buckets(1, WRONG_TRIES, clock)
-        self._reading: dict[str, int] = {}
+        self._reading = Counter[str | None]()
         self._lock = Lock()
         self._policy = f'"key";q={self._burst};w={int(WINDOW)}'
 
@@ -98,15 +107,22 @@ class Limits:
             raise TooManyWrongKeys(retry_after=math.ceil(seconds))
 
     @contextmanager
-    def reading(self, key_id: str) -> Iterator[None]:
-        """Hold a place while a body of this key is read. TooManySlowBodies when all are taken."""
+    def reading(self, organization_id: str | None) -> Iterator[None]:
+        """Hold a place while a body of this organization is read; `None` stands for all who are not known yet.
+
+        TooManySlowBodies when the organization holds all that it may, NoRoomForBodies when others do.
+        """
         with self._lock:
-            held = self._reading.get(key_id, 0)
-            if held >= BODIES_AT_ONCE:
+            is_full = self._reading[organization_id] >= BODIES_AT_ONCE
+            if is_full and organization_id is not None:
                 raise TooManySlowBodies
-            self._reading[key_id] = held + 1
+            if is_full or self._reading.total() >= BODIES_IN_ALL:
+                raise NoRoomForBodies
+            self._reading[organization_id] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._reading[key_id] -= 1
+                self._reading[organization_id] -= 1
+                if not self._reading[organization_id]:
+                    del self._reading[organization_id]

@@ -48,7 +48,7 @@ class Lines:
         if length is not None and length > limit:
             raise BodyTooLarge(limit_bytes=limit)
         self._place = ExitStack()  # left by the thread, when the body has been read
-        self._place.enter_context(req.context.limits.reading(req.context.principal.key_id))
+        self._place.enter_context(req.context.limits.reading(req.context.principal.organization_id))
         req.context.body_is_read = True  # from here on, by the thread
         self._limit = limit
         self._longest = longest

@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.answers import ProblemDetails
 from api.keys import NotAllowed, NotAuthenticated
-from api.limits import RateExceeded, TooManySlowBodies, TooManyWrongKeys
+from api.limits import NoRoomForBodies, RateExceeded, TooManySlowBodies, TooManyWrongKeys
 from api.operations import Operation, Parameter, Resource
 from api.problems import MEDIA_PROBLEM_JSON, PROBLEMS, Problem, problem_of
 from api.routes import ROUTES
@@ -33,7 +33,7 @@ Answers may gain members; ignore those you do not know."""
 
 ANYWHERE = (LedgerUnavailable,)
 WITH_KEY = (NotAuthenticated, NotAllowed, RateExceeded, TooManyWrongKeys, BadParameter)
-WRITING = (TooManySlowBodies, TooManyWaiting, WriteConflict, OutcomeUnknown)
+WRITING = (TooManySlowBodies, NoRoomForBodies, TooManyWaiting, WriteConflict, OutcomeUnknown)
 
 HEADERS: dict[str, Any] = {
     "X-Request-Id": {"description": "Names the request; an id that was sent is kept.", "schema": {"type": "string"}},

@@ -75,6 +75,7 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
     limits.TooManySlowBodies: Problem(
         HTTPStatus.TOO_MANY_REQUESTS, "too-many-slow-bodies", "Too many slow bodies", "Use fewer connections.", 5
     ),
+    limits.NoRoomForBodies: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "no-room-for-bodies", "Too busy", _AGAIN, 1),
     limits.TooManyWrongKeys: Problem(
         HTTPStatus.TOO_MANY_REQUESTS, "too-many-wrong-keys", "Too many wrong keys", _SIGN_IN, 1
     ),

@@ -107,10 +107,12 @@ def not_allowed() -> Refused:
 
 
 def read_form(req: Request) -> dict[str, str]:
-    """Return the fields of a form; of one sent twice the last counts."""
+    """Return the fields of a form; of one sent twice the last counts. TooManySlowBodies, NoRoomForBodies."""
     if (req.content_length or 0) > MOST_FORM_BYTES:
         raise Refused(falcon.HTTP_413, "The form is too large", "Send less text.")
-    sent: Any = req.get_media(default_when_empty={})
+    member: Staff | None = req.context.get("staff")
+    with req.context.limits.reading(None if member is None else member.organization_id):
+        sent: Any = req.get_media(default_when_empty={})
     if not isinstance(sent, dict):
         raise Refused(falcon.HTTP_400, "The form cannot be read", "Go back and try again.")
     return {str(name): str(value[-1] if isinstance(value, list) else value) for name, value in sent.items()}

@@ -6,9 +6,21 @@ import pytest
 from falcon.testing import TestClient
 
 from api.app import create_app
-from api.limits import BODIES_AT_ONCE, MOST_NAMES, WRONG_TRIES, Buckets, Limits, RateExceeded, TooManySlowBodies
+from api.limits import (
+    BODIES_AT_ONCE,
+    BODIES_IN_ALL,
+    MOST_NAMES,
+    WRONG_TRIES,
+    Buckets,
+    Limits,
+    NoRoomForBodies,
+    RateExceeded,
+    TooManySlowBodies,
+)
 from api.settings import Settings
+from api.unread import AT_ONCE
 from domain.ledger import Ledger
+from scripts.workers import THREADS
 from tests.api.clinic import Clinic, Partner, issue_key
 from tests.api.test_bad_input import NOBODY, assert_problem
 from tests.domain.records import DOCUMENTED
@@ -77,7 +89,7 @@ def test_wrong_keys_are_slowed_down_and_right_ones_are_not(client: TestClient, p
     assert partner.upsert(DOCUMENTED).status_code == 200
 
 
-def test_bodies_that_a_key_sends_slowly_are_bounded():
+def test_bodies_that_an_organization_sends_slowly_are_bounded():
     limits = Limits(1000)
     held = [limits.reading("a") for _ in range(BODIES_AT_ONCE)]
     for place in held:
@@ -89,6 +101,19 @@ def test_bodies_that_a_key_sends_slowly_are_bounded():
     held[0].__exit__(None, None, None)
     with limits.reading("a"):
         pass
+
+
+def test_bodies_that_all_send_slowly_leave_threads_for_everything_else():
+    limits = Limits(1000)
+    held = [limits.reading(f"organization {number % 12}") for number in range(BODIES_IN_ALL)]
+    for place in held:
+        place.__enter__()
+    with pytest.raises(NoRoomForBodies), limits.reading("another"):
+        pass
+    held[0].__exit__(None, None, None)
+    with limits.reading("another"):
+        pass
+    assert BODIES_IN_ALL + AT_ONCE < 0.75 * THREADS
 
 
 def test_the_limit_holds_for_threads_at_once():

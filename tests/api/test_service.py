@@ -19,7 +19,7 @@ from api import logs
 from api.bootstrap import build_ledger
 from api.settings import Settings
 from scripts.workers import Workers, base_url
-from tests.api.clinic import Clinic, found_clinic
+from tests.api.clinic import Clinic, found_clinic, issue_key
 from tests.api.service import serving
 from tests.conftest import NewDatabase
 from tests.domain.records import DOCUMENTED
@@ -144,17 +144,27 @@ def test_strange_requests_are_the_senders_fault(service: Service, request_bytes:
     assert re.match(rb"HTTP/1\.[01] 4\d\d ", service.raw(request_bytes))
 
 
-def test_stalled_bodies_of_one_key_hold_up_nobody_else(service: Service):
-    head = f"POST /v1/patients/upsert HTTP/1.1\r\nHost: x\r\nX-API-Key: {service.clinic.api_key}\r\n".encode()
+@pytest.mark.parametrize("path", ["/v1/patients/upsert", "/v1/patients/upsert-batch", "/panel/sign-in"])
+def test_stalled_bodies_of_all_keys_of_an_organization_hold_up_nobody_else(service: Service, path: str):
+    with build_ledger(service.database_url) as ledger:
+        slow, other = found_clinic(ledger), found_clinic(ledger)
+        keys = [slow.api_key, *(issue_key(ledger, slow.organization_id) for _ in range(6))]
+    heads = [f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n".encode() for key in keys]
     address = urlsplit(service.base)
-    stalled = [socket.create_connection((address.hostname, address.port), timeout=20) for _ in range(100)]
+    stalled = [socket.create_connection((address.hostname, address.port), timeout=20) for _ in range(7 * 80)]
+    form = b"Content-Type: application/x-www-form-urlencoded\r\nCookie: panel_form=a\r\n"
     try:
-        for connection in stalled:
-            connection.sendall(head + b"Content-Length: 40\r\n\r\n{")
-        for _ in range(8):
+        for number, connection in enumerate(stalled):
+            connection.sendall(heads[number % 7] + form + b"Content-Length: 1000\r\n\r\n{")
+        for number in range(8):
             assert httpx.get(f"{service.base}/livez", timeout=20).status_code == 200
-            with service.client() as client:
-                assert client.get("/v1/patients/00000000-0000-4000-8000-000000000000", timeout=20).status_code == 404
+            for key in (slow.api_key, other.api_key):
+                with httpx.Client(base_url=service.base, headers={"X-API-Key": key}, timeout=20) as client:
+                    assert client.get("/v1/patients/00000000-0000-4000-8000-000000000000").status_code == 404
+            sent = {"phone_number": f"212555{number:04}"}
+            headers = {"X-API-Key": other.api_key}
+            answer = httpx.post(f"{service.base}/v1/patients/upsert", json=sent, headers=headers, timeout=20)
+            assert answer.status_code == 200, answer.text
     finally:
         for connection in stalled:
             connection.close()

@@ -104,6 +104,13 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
     errors.BadParameter: Problem(
         HTTPStatus.BAD_REQUEST, "bad-parameter", "Parameter cannot be used", "Correct the parameter in `parameter`."
     ),
+    errors.AheadOfLedger: Problem(
+        HTTPStatus.CONFLICT,
+        "ahead-of-ledger",
+        "Position ahead of the ledger",
+        "Ask who runs the ledger at which position the backup ended, and read again from there, or from 0. What you"
+        " hold from behind that position is not in the ledger any more.",
+    ),
     errors.UnknownPatient: Problem(
         HTTPStatus.NOT_FOUND,
         "unknown-patient",

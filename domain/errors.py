@@ -26,6 +26,10 @@ class BadParameter(LedgerError):
     """A parameter of the request has a form that cannot be used."""
 
 
+class AheadOfLedger(LedgerError):
+    """Ahead of the ledger, which was perhaps restored from a backup: read again from where that ended, or from 0."""
+
+
 class UnknownPatient(LedgerError):
     """There is no such patient in this organization."""
 

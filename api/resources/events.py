@@ -8,6 +8,7 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.answers import EventPage
 from api.operations import Operation, Resource, whole_number
+from domain.errors import AheadOfLedger
 from projections import search
 from projections.history import history_item
 
@@ -25,7 +26,15 @@ class Events(Resource):
     """
 
     scopes: ClassVar = {"GET": "events:read"}
-    operations: ClassVar = {"GET": Operation(id="listEvents", answer=EventPage, parameters=PARAMETERS, has_etag=True)}
+    operations: ClassVar = {
+        "GET": Operation(
+            id="listEvents",
+            answer=EventPage,
+            parameters=PARAMETERS,
+            refusals=(AheadOfLedger,),
+            has_etag=True,
+        )
+    }
 
     def on_get(self, req: Request, resp: Response) -> None:
         """List the events behind a position."""

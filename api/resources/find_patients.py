@@ -9,7 +9,7 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.answers import PatientPage
 from api.operations import Operation, Resource, text, whole_number
-from domain.errors import BadParameter
+from domain.errors import AheadOfLedger, BadParameter
 from domain.normalise import normalise
 from domain.record import read_record
 from projections import search
@@ -43,7 +43,13 @@ class FindPatients(Resource):
 
     scopes: ClassVar = {"GET": "patients:read"}
     operations: ClassVar = {
-        "GET": Operation(id="findPatients", answer=PatientPage, parameters=PARAMETERS, has_etag=True)
+        "GET": Operation(
+            id="findPatients",
+            answer=PatientPage,
+            parameters=PARAMETERS,
+            refusals=(AheadOfLedger,),
+            has_etag=True,
+        )
     }
 
     def on_get(self, req: Request, resp: Response) -> None:

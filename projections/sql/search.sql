@@ -61,3 +61,7 @@ WHERE organization_id >= %(organization)s AND organization_id <= %(organization)
   AND originator_id <> %(organization)s
 ORDER BY ledger_events.organization_id, position
 LIMIT %(limit)s;
+
+-- head --
+-- Asked only where nothing lies behind a position: whoever finds something there is not ahead.
+SELECT position FROM ledger_head;

@@ -179,6 +179,21 @@ def test_the_feed_tells_every_event_once_and_in_order(partner: Partner):
     assert (end["items"], end["next"], end["more"]) == ([], after, False)
 
 
+@pytest.mark.parametrize(
+    "url", ["/v1/events?after={}", "/v1/patients?updated_since={}", "/v1/patients?updated_since=0&after={}"]
+)
+def test_a_position_ahead_of_the_ledger_is_refused_for_it_may_have_been_restored(
+    partner: Partner, ledger: Ledger, url: str
+):
+    partner.upsert(DOCUMENTED)
+    with ledger.recorder.reading() as cursor:
+        (head,) = cursor.execute("SELECT position FROM ledger_head").fetchone()
+    at_the_head = partner.get(url.format(head))
+    assert (at_the_head.status_code, at_the_head.json["items"]) == (200, [])
+    for ahead in (head + 1, 10**17):
+        assert_problem(partner.get(url.format(ahead)), 409, "ahead-of-ledger")
+
+
 def test_the_feed_needs_its_scope_and_never_tells_of_keys(client: TestClient, ledger: Ledger, clinic: Clinic):
     Partner(client, clinic.api_key).upsert(DOCUMENTED)
     reader = Partner(client, issue_key(ledger, clinic.organization_id, ["patients:read"]))

@@ -10,6 +10,7 @@ from api import logs, metrics, parameters, problems
 from api.bootstrap import build_ledger
 from api.etags import Etags
 from api.headers import SecurityHeaders
+from api.heads import Heads
 from api.keys import Gate, NotAllowed, Principal
 from api.limits import Limits
 from api.operations import Resource
@@ -71,8 +72,8 @@ def _only_known_parameters(req: Request, resource: object) -> None:
 def create_app(ledger: Ledger, settings: Settings, *around: Any) -> App:
     """Return the WSGI application on this ledger; `around` is middleware that sees a request first and last."""
     doorkeeper = Doorkeeper(ledger, Limits(settings.requests_per_second))
-    outside: list[Any] = [Unread(), *around, Proxies(settings.trusted_proxies), Telemetry(ledger), SecurityHeaders()]
-    app = falcon.App(middleware=[*outside, doorkeeper, Reads(ledger), Etags(), Retirements()])
+    outside: list[Any] = [Heads(), Unread(), *around, Proxies(settings.trusted_proxies), Telemetry(ledger)]
+    app = falcon.App(middleware=[*outside, SecurityHeaders(), doorkeeper, Reads(ledger), Etags(), Retirements()])
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, problems.answer_bug)
     app.add_error_handler(falcon.HTTPError, problems.answer_http_error)

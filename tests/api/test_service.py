@@ -144,6 +144,14 @@ def test_strange_requests_are_the_senders_fault(service: Service, request_bytes:
     assert re.match(rb"HTTP/1\.[01] 4\d\d ", service.raw(request_bytes))
 
 
+def test_after_the_answer_to_a_head_its_connection_goes_on_with_the_next_one(service: Service):
+    with service.client() as client:
+        for path in ("/livez", "/docs", "/v1/patients"):
+            get, head = client.get(path), client.head(path)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["Content-Length"] == get.headers["Content-Length"] == str(len(get.content))
+
+
 @pytest.mark.parametrize("path", ["/v1/patients/upsert", "/v1/patients/upsert-batch", "/panel/sign-in"])
 def test_stalled_bodies_of_all_keys_of_an_organization_hold_up_nobody_else(service: Service, path: str):
     with build_ledger(service.database_url) as ledger:

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from falcon import HTTP_304, HTTPNotFound, Request, Response
 
 from api import openapi, problems
+from api.etags import is_held
 from api.operations import Resource
 
 FOLDER = Path(__file__).parent.parent / "docs"
@@ -32,7 +33,7 @@ class Page(NamedTuple):
         resp.set_header("Content-Security-Policy", POLICY)
         resp.set_header("Referrer-Policy", "no-referrer")
         resp.set_header("Cache-Control", "no-cache")
-        if req.get_header("If-None-Match") == self.etag:
+        if is_held(req, self.etag):
             resp.status = HTTP_304
             return
         resp.content_type = self.media_type

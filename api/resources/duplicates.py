@@ -61,6 +61,7 @@ class Duplicates(Resource):
             answer=DuplicatePage,
             parameters=PARAMETERS,
             refusals=(UnknownPatient,),
+            has_etag=True,
         ),
         "POST": Operation(
             id="reportDuplicate",
@@ -108,7 +109,7 @@ class DuplicateById(Resource):
 
     scopes: ClassVar = {"GET": "duplicates:review"}
     operations: ClassVar = {
-        "GET": Operation(id="getDuplicate", answer=PossibleDuplicate, refusals=(UnknownDuplicate,)),
+        "GET": Operation(id="getDuplicate", answer=PossibleDuplicate, refusals=(UnknownDuplicate,), has_etag=True),
     }
 
     def on_get(self, req: Request, resp: Response, duplicate_id: str) -> None:

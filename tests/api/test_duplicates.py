@@ -195,6 +195,20 @@ def test_who_looks_at_a_pair_is_recorded_with_both_patients(ledger, clinic: Clin
         assert {patient for patient, what in rows if what == path} == set(twins)
 
 
+def test_what_is_held_already_is_not_sent_again_until_somebody_resolves_it(ledger, clinic: Clinic, partner, twins):
+    (pair,) = queue(partner)
+    paths = ("/v1/duplicates", f"/v1/duplicates/{pair['id']}")
+    held = {path: partner.get(path).headers["ETag"] for path in paths}
+    for path, etag in held.items():
+        again = partner.get(path, If_None_Match=f'"other", {etag}')
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
+    with ledger.recorder.reading(clinic.organization_id) as cursor:
+        ((reads,),) = cursor.execute("SELECT count(*) FROM access_log WHERE action = 'read'").fetchall()
+    assert reads == 3 * len(twins), "a 304 shows nothing"
+    resolve(partner, pair, "distinct")
+    assert [partner.get(path, If_None_Match=etag).status_code for path, etag in held.items()] == [200, 200]
+
+
 def test_reviewing_needs_its_scope(client, ledger, clinic: Clinic):
     outsider = Partner(client, issue_key(ledger, clinic.organization_id, ("patients:read", "patients:write")))
     assert outsider.get("/v1/duplicates").status_code == 403

@@ -30,8 +30,20 @@ def test_the_document_is_valid_openapi_3_1():
 def test_the_service_hands_out_the_committed_document(client: TestClient):
     answer = client.simulate_get("/openapi.json")
     assert (answer.content, answer.headers["Content-Type"]) == (openapi.FILE.read_bytes(), "application/json")
-    again = client.simulate_get("/openapi.json", headers={"If-None-Match": answer.headers["ETag"]})
-    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/page.css", "/problems", "/problems/not-json"])
+def test_a_page_that_is_held_already_is_not_sent_again(client: TestClient, path: str):
+    etag = client.simulate_get(path).headers["ETag"]
+    for held in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        again = client.simulate_get(path, headers={"If-None-Match": held})
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag), held
+    assert client.simulate_get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_every_read_has_an_etag():
+    reads = {path: item["get"] for path, item in DOCUMENT["paths"].items() if "get" in item and path.startswith("/v1/")}
+    assert [path for path, read in reads.items() if "304" not in read["responses"]] == []
 
 
 def test_every_public_route_and_method_is_described_and_no_other(client: TestClient):

@@ -1,7 +1,8 @@
 """What is true of patients. Pure but for `ledger`, which asks the event store.
 
-Read in this order: `events` (the stored format), `patient` and `organization` (decide, evolve), `record` and
-`normalise` (what a partner sends), `names` and `matching` (who it is), `upsert` (what it changes), `ledger` (the
-application), `entry` and `hashing` (the envelope and its bytes), `merkle`, `proofs` and `stream_heads` (what is
-proved of it), `signed_note` and `checkpoint` (what is signed), `export` (what an auditor takes home).
+Read in this order: `events` (the stored format), `patient_state` and `changes_alone` (what is known of a patient, what
+an event changes of it), `patient` and `organization` (decide, evolve), `record` and `normalise` (what a partner sends),
+`names` and `matching` (who it is), `upsert` (what it changes), `ledger` (the application), `entry` and `hashing` (the
+envelope and its bytes), `merkle`, `proofs` and `stream_heads` (what is proved of it), `signed_note` and `checkpoint`
+(what is signed), `export` (what an auditor takes home).
 """

@@ -4,9 +4,10 @@ What it means for one alone, on the patient's own layer (see `golden_record`); t
 value that came from a merged patient turns into one's own when a later event changes it, and only then.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from domain.changes_alone import Changes, changes_alone
 from domain.events import (
     Event,
     ExternalIdAssigned,
@@ -17,16 +18,10 @@ from domain.events import (
     TagsReplaced,
 )
 from domain.golden_record import IDENTITY, PARTS, Layer, alone, external_ids_beneath, golden_record, layered, with_id
-
-if TYPE_CHECKING:
-    from domain.patient import Patient
-
-Changes = dict[str, Any]
-ChangesAlone = Callable[["Patient", Event, str], Changes]
-"""(patient, event, at) → what the event changes in a patient that nobody was merged into."""
+from domain.patient_state import Patient
 
 
-def changes_of_survivor(patient: "Patient", event: Event, at: str, changes_alone: ChangesAlone) -> Changes:
+def changes_of_survivor(patient: Patient, event: Event, at: str) -> Changes:
     """Return what the event changes in the state. It is the first merge, or somebody is merged into the patient."""
     own = dict(patient.own or {name: getattr(patient, name) for name in PARTS})
     layers: tuple[Layer, ...] = tuple(patient.absorbed)

@@ -27,12 +27,12 @@ from domain.dropped import Dropped, Reason
 from domain.entry import Envelope
 from domain.events import FACT_EVENTS, Event, PatientMatched
 from domain.evidence import Identity
-from domain.golden_record import IDENTITY
+from domain.golden_record import ADDRESS_PARTS, IDENTITY
 from domain.known_as import identity_of_facts
 from domain.matching import Match, NoMatch
 from domain.normalise import Clean
 from domain.organization import Organization
-from domain.patient import ADDRESS_PARTS, Patient, decide, evolve
+from domain.patient import Patient, decide, evolve
 
 IDENTITY_FACTS = ("first_name", "middle_name", "last_name", "date_of_birth", "gender")
 

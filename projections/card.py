@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.entry import Entry, ErasedEvent
+from domain.golden_record import ADDRESS_PARTS
 from domain.organization import Organization
-from domain.patient import ADDRESS_PARTS, Patient, evolve
+from domain.patient import Patient, evolve
 from projections.told import id_type, named
 from projections.wording import Display, capital, label
 

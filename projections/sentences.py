@@ -5,7 +5,7 @@ from typing import Any
 
 from domain import events
 from domain.dropped import MORE, Reason
-from domain.patient import ADDRESS_PARTS
+from domain.golden_record import ADDRESS_PARTS
 from projections.told import (
     TO,
     Change,

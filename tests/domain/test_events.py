@@ -29,8 +29,8 @@ from domain.events import (
     ReferenceItemAdded,
     SettingChanged,
 )
+from domain.golden_record import ADDRESS_PARTS
 from domain.normalise import FACTS
-from domain.patient import ADDRESS_PARTS
 from tests.domain import facts
 from tests.kit import ENVELOPE, reloaded
 

@@ -3,6 +3,7 @@
 import pytest
 
 from domain import patient
+from domain.changes_alone import TOLD_LIMIT
 from domain.commands import (
     AssignExternalId,
     ChangeAddress,
@@ -37,7 +38,6 @@ from domain.events import (
     PhoneLockRespected,
     PossibleDuplicateFlagged,
 )
-from domain.patient import TOLD_LIMIT
 from tests.domain.records import EXTERNAL_ID_TYPE
 from tests.kit import ENVELOPE, given
 

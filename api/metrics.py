@@ -16,7 +16,8 @@ from prometheus_client.registry import REGISTRY
 
 from domain.dropped import Dropped
 from domain.errors import LedgerUnavailable
-from domain.ledger import Ledger, Receipt
+from domain.ledger import Ledger
+from domain.receipt import Receipt
 from domain.record import UpsertRecord
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)

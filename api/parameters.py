@@ -13,7 +13,7 @@ from api.operations import Parameter, header, whole_number
 from domain import idempotency
 from domain.errors import BadParameter, UnknownPatient
 from domain.idempotency import RequestKey
-from domain.ledger import Caller
+from domain.receipt import Caller
 from domain.record import field_name
 
 MOST_ITEMS = 500

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from falcon import HTTP_304, Request, Response
 
-from domain.ledger import Ledger, Receipt
+from domain.ledger import Ledger
+from domain.receipt import Receipt
 from projections import access_log
 from projections.access_log import Looker
 from projections.wording import who

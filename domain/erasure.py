@@ -11,8 +11,9 @@ from domain import patient as patients
 from domain.commands import ErasePatient
 from domain.errors import LedgerError, LedgerUnavailable, UnknownPatient, WriteConflict
 from domain.golden_record import absorbed_ids
-from domain.ledger import ATTEMPTS, Caller, Ledger
+from domain.ledger import ATTEMPTS, Ledger
 from domain.patient import Patient
+from domain.receipt import Caller
 from domain.store import Work
 
 

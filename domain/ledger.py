@@ -3,8 +3,8 @@
 Built on `eventsourcing`'s `Application`: its factory makes our recorder, its mapper our rows, its `save` our append.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,109 +15,30 @@ from domain import organization as organizations
 from domain import patient as patients
 from domain.candidates import CandidateIndex
 from domain.commands import Command, CreateOrganization, RecordCommunication
-from domain.dropped import Dropped
-from domain.entry import CanonicalJSON, Draft, Entry, EntryMapper, Envelope, instant
+from domain.entry import CanonicalJSON, Draft, Entry, EntryMapper, instant
 from domain.errors import (
     LedgerError,
     LedgerUnavailable,
-    TooLittleToIdentify,
     UnknownOrganization,
     UnknownPatient,
     WriteConflict,
 )
 from domain.events import Event
-from domain.evidence import Identity
 from domain.group_commit import GroupCommit
-from domain.idempotency import Kept, RequestKey, tell
-from domain.matching import RULE_VERSION, Match, NoMatch, classify, match_keys
-from domain.normalise import Clean, normalise, satisfies_invariant
-from domain.once import once
+from domain.idempotency import Kept
 from domain.organization import Organization
 from domain.patient import Patient
-from domain.record import UpsertRecord
+from domain.placing import Prepared, place, prepare
+from domain.receipt import Caller, Receipt, Upsert
 from domain.store import END, Store, Work
-from domain.stored_state import with_changes
-from domain.upsert import identity_of_record, interpret, rules_of
+from domain.upsert import rules_of
 
 ATTEMPTS = 5
 """So often a list is tried again when another transaction was first."""
 
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, for which organization. `actor` names a key, user or job; `source` is the default of the records."""
-
-    organization_id: str
-    actor: str
-    request_id: str
-    source: str = "api"
-
-
-@dataclass(frozen=True)
-class Upsert:
-    """A record with its caller. `received` are the drops of reading the body."""
-
-    record: UpsertRecord
-    caller: Caller
-    received: tuple[Dropped, ...] = ()
-    request: RequestKey | None = None
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """Where a record landed. `position` is that of its last event, `None` when nothing was appended.
-
-    decided: the patient as this record left it, not a later one; `settle` makes of it the one that was stored.
-    """
-
-    decided: Patient
-    organization: Organization
-    outcome: Match | NoMatch
-    dropped: tuple[Dropped, ...]
-    request_id: str
-    position: int | None = None
-    events: tuple[Event, ...] = ()
-    rule_version: str = RULE_VERSION
-    request: RequestKey | None = None
-    replayed: bool = False
-    settle: Callable[[Patient], Patient] = lambda patient: patient
-
-    @once
-    def patient(self) -> Patient:
-        """Return the patient as this record left it."""
-        return self.settle(self.decided)
-
-    @property
-    def created(self) -> bool:
-        """Return whether the record made a new patient."""
-        return isinstance(self.outcome, NoMatch)
-
-    def kept(self) -> Kept:
-        """Return what a request with a key leaves behind."""
-        assert self.request is not None
-        told = tell(self.outcome, self.dropped, self.request_id)
-        return Kept(self.request, self.decided.id, self.decided.version, len(self.events), told)
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A record, read for its organization: everything that can be done before the transaction."""
-
-    caller: Caller
-    organization: Organization
-    clean: Clean
-    dropped: tuple[Dropped, ...]
-    identity: Identity
-    keys: tuple[tuple[str, str], ...]
-    request: RequestKey | None
-
-
-@dataclass
-class _Decided:
-    """What the decisions of one list have led to so far."""
-
-    drafts: list[Draft] = field(default_factory=list)
-    results: list[Receipt | Kept | LedgerError] = field(default_factory=list)
+_Asked = Prepared | Kept | LedgerError
+_Decided = Receipt | Kept | LedgerError
+"""What stands for a record of a list, before it is placed and after: unless it was answered earlier, or is refused."""
 
 
 class _Superseded(Exception):
@@ -197,7 +118,7 @@ class Ledger(Application[UUID]):
     def _upsert_list(self, upserts: Sequence[Upsert], dry_run: bool) -> list[Receipt | LedgerError]:
         read: dict[str, Organization] = {}
         prepared = [self._prepare(upsert, read) for upsert in upserts]
-        placeable = [each for each in prepared if isinstance(each, _Prepared)]
+        placeable = [each for each in prepared if isinstance(each, Prepared)]
         if not placeable:
             return [each for each in prepared if isinstance(each, LedgerError)]
         limit = max(rules_of(each).candidate_limit for each in read.values()) + 1
@@ -207,7 +128,7 @@ class Ledger(Application[UUID]):
             keys = [
                 (each.organization.id, kind, key)
                 for each in answered
-                if isinstance(each, _Prepared)
+                if isinstance(each, Prepared)
                 for kind, key in each.keys
             ]
             began = self._clock()
@@ -217,33 +138,36 @@ class Ledger(Application[UUID]):
                 self._organizations.update(changed)
                 raise _Superseded
             index = CandidateIndex(found)
-            decided = _Decided()
             at = instant(self._clock()) if dry_run else work.pending
-            for each in answered:
-                placed = self._place(each, index, decided.drafts, at) if isinstance(each, _Prepared) else each
-                decided.results.append(placed)
+            decided = [
+                place(each, index, self._new_id, at) if isinstance(each, Prepared) else each for each in answered
+            ]
             if not dry_run:
-                self._append(decided, work)
-        return [self._replayed(each) if isinstance(each, Kept) else each for each in decided.results]
+                decided = self._append(answered, decided, work)
+        return [self._replayed(each) if isinstance(each, Kept) else each for each in decided]
 
-    def _append(self, decided: _Decided, work: Work) -> None:
-        """Store the drafts and what their requests leave; the receipts tell where they stand afterwards."""
-        receipts = [each for each in decided.results if isinstance(each, Receipt)]
-        kept = [each.kept() for each in receipts if each.request is not None]
+    def _append(self, asked: Sequence[_Asked], decided: list[_Decided], work: Work) -> list[_Decided]:
+        """Store what was decided and what its requests leave; return the receipts with where they stand."""
+        kept = [each.kept() for each in decided if isinstance(each, Receipt) and each.request is not None]
         work.keep(kept)
-        if decided.drafts:
+        drafts: list[Draft] = []
+        for prepared, receipt in zip(asked, decided, strict=True):
+            if isinstance(prepared, Prepared) and isinstance(receipt, Receipt) and receipt.events:
+                patient, events = receipt.decided, receipt.events
+                before = patient.version - len(events)
+                drafts += self.drafts(prepared.caller, prepared.source, patient.id, before, events)
+                work.decided(patient)
+        if drafts:
             began = self._clock()
-            for receipt in receipts:
-                if receipt.events:
-                    work.decided(receipt.decided)
-            recordings = self.events.put(decided.drafts, work=work)
+            recordings = self.events.put(drafts, work=work)
             self._note("append", (self._clock() - began).total_seconds())
-            self._note("records", len(decided.results))
+            self._note("records", len(decided))
             positions = iter([recording.notification.id for recording in recordings])
             settle = work.settling()
-            decided.results = [_stored(result, settle, positions) for result in decided.results]
-        elif kept:
+            return [each.stored(settle, positions) if isinstance(each, Receipt) else each for each in decided]
+        if kept:
             work.commit()
+        return decided
 
     def _replayed(self, kept: Kept) -> Receipt | LedgerError:
         """Return the receipt of an earlier request, read from the ledger again."""
@@ -265,47 +189,14 @@ class Ledger(Application[UUID]):
             replayed=True,
         )
 
-    def _prepare(self, upsert: Upsert, read: dict[str, Organization]) -> _Prepared | UnknownOrganization:
+    def _prepare(self, upsert: Upsert, read: dict[str, Organization]) -> Prepared | UnknownOrganization:
         """Read a record for its organization; all of a list see one copy of it, which is left in `read`."""
         organization_id = upsert.caller.organization_id
         try:
             organization = read[organization_id] = read.get(organization_id) or self.organization(organization_id)
         except UnknownOrganization as error:
             return error
-        clean, dropped = normalise(
-            upsert.record, organization=organization, today=self._clock().date(), received=upsert.received
-        )
-        identity = identity_of_record(clean)
-        keys = tuple((kind, key) for kind, key in match_keys(identity))
-        return _Prepared(upsert.caller, organization, clean, dropped, identity, keys, upsert.request)
-
-    def _place(self, prepared: _Prepared, index: CandidateIndex, drafts: list[Draft], at: str) -> Receipt | LedgerError:
-        """Find or create the record's patient and decide; new drafts are added, the index is kept current."""
-        caller, organization = prepared.caller, prepared.organization
-        rules = rules_of(organization)
-        candidates, crowded = index.candidates(organization.id, prepared.identity, prepared.keys, rules)
-        outcome = classify(prepared.identity, candidates, rules, crowded)
-        by_external_id = isinstance(outcome, Match) and outcome.tier == "external_id"
-        if not by_external_id and not satisfies_invariant(prepared.clean):
-            return TooLittleToIdentify(dropped=prepared.dropped)
-        patient = index.patient(outcome.id) if isinstance(outcome, Match) else None
-        stream_id = patient.id if patient is not None else str(self._new_id())
-        source = prepared.clean.source or caller.source
-        envelope = Envelope(organization.id, stream_id, at, source)
-        meant = interpret(prepared.clean, prepared.dropped, outcome, patient, organization, envelope)
-        if meant.events:
-            index.put(meant.patient)
-            version = 0 if patient is None else patient.version
-            drafts += self.drafts(caller, source, stream_id, version, meant.events)
-        return Receipt(
-            decided=meant.patient,
-            organization=organization,
-            outcome=outcome,
-            dropped=meant.dropped,
-            request_id=caller.request_id,
-            events=meant.events,
-            request=prepared.request,
-        )
+        return prepare(upsert, organization, self._clock().date())
 
     def drafts(self, caller: Caller, source: str, stream_id: str, version: int, events: Sequence[Event]) -> list[Draft]:
         """Return these events as the next ones of a stream that is at `version`."""
@@ -405,18 +296,6 @@ class Ledger(Application[UUID]):
             changed: Organization = work.state(caller.organization_id)
             self._organizations[changed.id] = changed
             return changed
-
-
-def _stored(
-    result: Receipt | Kept | LedgerError, settle: Callable[[Patient], Patient], positions: Iterator[int]
-) -> Receipt | Kept | LedgerError:
-    """Return the receipt with what the append handed out."""
-    if not isinstance(result, Receipt):
-        return result
-    position = None
-    for _ in result.events:
-        position = next(positions)
-    return with_changes(result, {"position": position, "settle": settle})
 
 
 def _canonical(stream_id: str, refusal: type[LedgerError]) -> str:

@@ -8,8 +8,9 @@ from domain.commands import DismissDuplicate, DismissOverlay, FlagPossibleDuplic
 from domain.errors import LedgerError, LedgerUnavailable, UnknownPatient, WriteConflict
 from domain.events import Event
 from domain.known_as import keys_of_patient
-from domain.ledger import ATTEMPTS, Caller, Ledger
+from domain.ledger import ATTEMPTS, Ledger
 from domain.patient import Patient, decide
+from domain.receipt import Caller
 from domain.store import Work
 
 REPORTED = "reported"

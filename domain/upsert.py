@@ -1,6 +1,6 @@
 """What does a record change? A record is a desired state; only the differences become events.
 
-`place` turns the outcome of the matching into the patient to write to, `interpret` into its new events. Both are pure.
+`interpret` turns a record, and the patient that the matching found for it, into new events. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -13,8 +13,9 @@ from api.keys import new_key
 from api.panel import accounts
 from domain.commands import AddReferenceItem, CreateOrganization
 from domain.errors import UnknownOrganization
-from domain.ledger import Caller, Ledger
+from domain.ledger import Ledger
 from domain.organization import KINDS, Organization
+from domain.receipt import Caller
 
 LOCK = 0x1ED6E2_0008
 """Advisory lock key: one program at a time makes the organization."""

@@ -16,8 +16,9 @@ from domain.commands import AddReferenceItem, CreateOrganization, RecordCommunic
 from domain.entry import Draft, canonical
 from domain.errors import LedgerError
 from domain.events import Event
-from domain.ledger import Caller, Ledger, Receipt, Upsert
+from domain.ledger import Ledger
 from domain.organization import KINDS
+from domain.receipt import Caller, Receipt, Upsert
 from domain.record import read_record
 from projections import match_index
 from tests.domain.records import EXTERNAL_ID_TYPE, INSURANCE, LOCATION, TODAY, USER, WORKFLOW_STAGE

@@ -11,8 +11,8 @@ from api.bodies import UNREADABLE, parse_object, read_bytes
 from api.operations import Operation, Resource
 from domain.errors import LedgerError, TooLittleToIdentify
 from domain.idempotency import KeyUsedBefore, RequestUnderWay
-from domain.ledger import Receipt, Upsert
 from domain.matching import Match
+from domain.receipt import Receipt, Upsert
 from domain.record import UpsertRecord, read_record
 from domain.upsert import told_rival
 from projections.resource import patient_resource

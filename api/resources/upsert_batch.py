@@ -14,7 +14,8 @@ from api.lines import Line, Lines
 from api.operations import Operation, Resource
 from api.resources.upsert import answer
 from domain.errors import LedgerError, LedgerUnavailable
-from domain.ledger import Ledger, Receipt, Upsert
+from domain.ledger import Ledger
+from domain.receipt import Receipt, Upsert
 from domain.record import UpsertRecord, read_record
 
 MEDIA = "application/x-ndjson"

@@ -27,8 +27,8 @@ from domain.events import (
     PatientMatched,
     PhoneChanged,
 )
-from domain.ledger import Caller
 from domain.matching import RULE_VERSION
+from domain.receipt import Caller
 from scripts.bench import records
 
 COLUMNS = (

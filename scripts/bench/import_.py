@@ -13,7 +13,7 @@ import orjson
 
 from api.bootstrap import build_ledger, new_id
 from domain.commands import AddReferenceItem, CreateOrganization
-from domain.ledger import Caller
+from domain.receipt import Caller
 from projections.migrations import migrate
 from scripts.bench import records
 from scripts.bench.rebuild import copy_seconds

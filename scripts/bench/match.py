@@ -22,9 +22,10 @@ from api.bootstrap import build_ledger, new_id
 from domain.commands import AddReferenceItem, CreateOrganization
 from domain.entry import Envelope
 from domain.events import Event, ExternalIdAssigned, PatientCreated
-from domain.ledger import Caller, Ledger, Upsert
+from domain.ledger import Ledger
 from domain.likeness import given_names
 from domain.patient import Patient, fold
+from domain.receipt import Caller, Upsert
 from domain.record import read_record
 from projections import copy_rows
 from projections.inline import PROJECTIONS, Table

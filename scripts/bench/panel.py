@@ -22,7 +22,8 @@ from api.panel.accounts import add_member
 from api.settings import Settings
 from domain.commands import AddReferenceItem, CreateOrganization
 from domain.errors import LedgerError
-from domain.ledger import Caller, Ledger, Upsert
+from domain.ledger import Ledger
+from domain.receipt import Caller, Upsert
 from domain.record import read_record
 from projections.migrations import migrate
 from scripts.embedded import EmbeddedPostgres

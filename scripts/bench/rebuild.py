@@ -23,7 +23,7 @@ from psycopg.sql import SQL, Identifier
 from api.bootstrap import build_ledger, new_id
 from api.keys import new_key
 from domain.commands import CreateOrganization
-from domain.ledger import Caller
+from domain.receipt import Caller
 from projections.migrations import migrate
 from scripts.bench import load, records
 from scripts.bench.histories import fill

@@ -24,7 +24,7 @@ import psycopg
 from api.bootstrap import build_ledger, new_id
 from api.keys import new_key
 from domain.commands import AddReferenceItem, CreateOrganization
-from domain.ledger import Caller, Upsert
+from domain.receipt import Caller, Upsert
 from domain.record import read_record
 from projections.migrations import migrate
 from scripts.bench import floor, load, records

@@ -22,10 +22,11 @@ import orjson
 
 from domain.errors import LedgerUnavailable
 from domain.golden_record import IDENTITY
-from domain.ledger import Caller, Ledger
+from domain.ledger import Ledger
 from domain.match_keys import MatchKey, match_keys
 from domain.normalise import normalise
 from domain.organization import Organization
+from domain.receipt import Caller
 from domain.record import read_record
 from domain.upsert import identity_of_record
 from projections import imports

@@ -14,8 +14,9 @@ import orjson
 
 from api.bootstrap import build_ledger
 from domain.errors import LedgerError, LedgerUnavailable
-from domain.ledger import Caller, Ledger, Receipt, Upsert
+from domain.ledger import Ledger
 from domain.matching import Match
+from domain.receipt import Caller, Receipt, Upsert
 from domain.record import read_record
 from projections.crew import GARBAGE_THRESHOLD
 from projections.orphans import end_with

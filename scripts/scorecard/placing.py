@@ -11,10 +11,11 @@ from rapidfuzz.distance import JaroWinkler
 from api.bootstrap import new_id
 from domain.commands import ChangeSetting, CreateOrganization
 from domain.events import PossibleDuplicateFlagged
-from domain.ledger import Caller, Ledger, Receipt, Upsert
+from domain.ledger import Ledger
 from domain.matching import Match
 from domain.normalise import normalise, satisfies_invariant
 from domain.organization import Organization
+from domain.receipt import Caller, Receipt, Upsert
 from domain.record import read_record
 from scripts.scorecard.sets import Labelled
 

@@ -15,7 +15,8 @@ from uuid import uuid4
 from api.bootstrap import build_ledger
 from api.settings import Settings, read_settings
 from domain.errors import LedgerError, LedgerUnavailable
-from domain.ledger import Caller, Ledger
+from domain.ledger import Ledger
+from domain.receipt import Caller
 from projections.migrations import check_roles, migrate
 from scripts.data_folder import data_folder
 

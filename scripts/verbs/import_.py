@@ -12,7 +12,7 @@ from typing import IO, Annotated
 import typer
 
 from api.bootstrap import build_ledger
-from domain.ledger import Caller
+from domain.receipt import Caller
 from projections import imports
 from projections.migrations import migrate
 from scripts.bulk_import.importing import Import, Job, Summary

@@ -8,7 +8,8 @@ from falcon.testing import Result, TestClient
 from api.bootstrap import new_id
 from api.keys import SCOPES, new_key
 from domain.commands import AddReferenceItem, CreateOrganization
-from domain.ledger import Caller, Ledger
+from domain.ledger import Ledger
+from domain.receipt import Caller
 from tests.domain.records import EXTERNAL_ID_TYPE, INSURANCE, LOCATION, USER, WORKFLOW_STAGE
 
 REFERENCE_DATA: tuple[tuple[str, str, dict[str, Any]], ...] = (

@@ -8,7 +8,8 @@ from falcon.testing import TestClient
 
 from api import answers
 from domain import erasure
-from domain.ledger import Caller, Ledger
+from domain.ledger import Ledger
+from domain.receipt import Caller
 from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
 from tests.api.test_bad_input import NOBODY, assert_problem
 from tests.domain.records import DOCUMENTED, EXTERNAL_ID_TYPE

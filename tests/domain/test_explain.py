@@ -9,8 +9,8 @@ from api.resources.upsert import answer
 from domain.errors import UnknownPatient
 from domain.events import PatientMatched
 from domain.explain import NO_COMMON_KEY, TOO_DIFFERENT, explain
-from domain.ledger import Receipt
 from domain.matching import RULE_VERSION
+from domain.receipt import Receipt
 from domain.review import Resolution, Review
 from tests.clinic import check_positions, clinic
 from tests.domain.records import EXTERNAL_ID_TYPE

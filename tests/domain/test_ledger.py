@@ -19,9 +19,9 @@ from domain.events import (
     PhoneLockRespected,
     PossibleDuplicateFlagged,
 )
-from domain.ledger import Caller, Receipt, Upsert
 from domain.matching import NoMatch
 from domain.organization import fold
+from domain.receipt import Caller, Receipt, Upsert
 from tests.clinic import Clinic, asked, check_positions, check_read_models, open_ledger
 from tests.domain.records import EXTERNAL_ID_TYPE
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from domain.candidates import CandidateIndex
 from domain.entry import canonical
 from domain.errors import LedgerError
-from domain.ledger import Receipt
 from domain.matching import classify, match_keys
 from domain.normalise import normalise
+from domain.receipt import Receipt
 from domain.upsert import identity_of_record, rules_of
 from tests.clinic import Clinic, check_positions, check_read_models
 from tests.domain.records import EXTERNAL_ID_TYPE, TODAY, bodies

@@ -9,8 +9,8 @@ import pytest
 from domain.commands import ChangeSetting
 from domain.entry import Entry
 from domain.erasure import erase
-from domain.ledger import Receipt
 from domain.matching import Rules
+from domain.receipt import Receipt
 from domain.rematch import Difference, Rematch
 from domain.review import Resolution, Review
 from domain.upsert import rules_of

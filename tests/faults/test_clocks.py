@@ -12,7 +12,8 @@ import pytest
 
 from api.bootstrap import new_id
 from domain.errors import LedgerUnavailable
-from domain.ledger import Ledger, Receipt
+from domain.ledger import Ledger
+from domain.receipt import Receipt
 from tests.clinic import Clinic, asked
 from tests.faults.truth import check_ledger
 

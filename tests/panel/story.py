@@ -8,7 +8,8 @@ from api.bootstrap import new_id
 from api.keys import new_key
 from api.panel.accounts import add_member
 from domain.commands import AddReferenceItem, ChangeSetting, CreateOrganization, RecordCommunication
-from domain.ledger import Caller, Ledger, Receipt, Upsert
+from domain.ledger import Ledger
+from domain.receipt import Caller, Receipt, Upsert
 from domain.record import read_record
 
 PASSWORD = "correct horse battery"

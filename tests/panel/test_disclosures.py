@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from api.keys import new_key
-from domain.ledger import Caller
+from domain.receipt import Caller
 from tests.panel.conftest import Person
 from tests.panel.story import tell_long_story, tell_story
 

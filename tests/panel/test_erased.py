@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from domain import erasure
-from domain.ledger import Caller
+from domain.receipt import Caller
 from tests.panel.conftest import Person
 from tests.panel.story import tell_story
 from tests.panel.test_pages import PAGES, secrets_in, text_of

@@ -13,7 +13,8 @@ from api.headers import HEADERS
 from api.keys import new_key
 from api.panel.accounts import add_member
 from api.panel.pages import CONTENT_SECURITY_POLICY
-from domain.ledger import Caller, Ledger
+from domain.ledger import Ledger
+from domain.receipt import Caller
 from projections import access_log
 from projections.access_log import Look
 from tests.panel.conftest import Person

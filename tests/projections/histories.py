@@ -7,7 +7,8 @@ from typing import Any
 
 from api.bootstrap import build_ledger, new_id
 from domain.commands import AddReferenceItem, CreateOrganization, RecordCommunication
-from domain.ledger import Caller, Ledger, Receipt, Upsert
+from domain.ledger import Ledger
+from domain.receipt import Caller, Receipt, Upsert
 from domain.record import read_record
 
 FIRST_NAMES = ("Ann", "Robert", "Maria", "Li", "Kateryna", "José", "Tom", "Ngozi", "Zoë", "Peter")

@@ -9,7 +9,7 @@ from multiprocessing.synchronize import Barrier
 from typing import Any, NamedTuple
 
 from domain.errors import LedgerError
-from domain.ledger import Receipt
+from domain.receipt import Receipt
 from tests.clinic import Clinic, open_ledger
 
 PROCESSES = 4

@@ -11,7 +11,7 @@ import pytest
 from domain.entry import Draft, StoredEntry, instant
 from domain.errors import LedgerUnavailable, WriteConflict
 from domain.events import CommentsChanged
-from domain.ledger import Receipt
+from domain.receipt import Receipt
 from projections.event_store import Datastore
 from tests.clinic import WAITING, Clinic, asked, check_positions, open_ledger, wait_until
 

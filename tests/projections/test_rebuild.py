@@ -16,8 +16,8 @@ from psycopg.sql import SQL, Identifier
 from domain.commands import RecordCommunication
 from domain.entry import Draft
 from domain.events import CommentsChanged
-from domain.ledger import Caller
 from domain.patient import Patient
+from domain.receipt import Caller
 from projections import parking, twin_tables
 from projections import patients as read_model
 from projections.build import LOCK, NICENESS, connect, stand_back

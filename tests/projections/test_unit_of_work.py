@@ -12,8 +12,8 @@ import pytest
 from domain.entry import Envelope, canonical
 from domain.errors import LedgerUnavailable, TooLittleToIdentify, UnknownOrganization, WriteConflict
 from domain.events import ExternalIdReplaced, PatientCreated, PhoneChanged
-from domain.ledger import Caller, Receipt, Upsert
 from domain.patient import evolve
+from domain.receipt import Caller, Receipt, Upsert
 from projections import match_index
 from tests.clinic import WAITING, Clinic, asked, check_positions, check_read_models, wait_until
 from tests.domain.records import EXTERNAL_ID_TYPE

@@ -18,7 +18,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from domain.commands import AddReferenceItem
-from domain.ledger import Caller
+from domain.receipt import Caller
 from projections.rebuild import rebuild
 from scripts.bulk_import.importing import Import, ImportStopped, Job
 from scripts.bulk_import.rows import BadRow, Row

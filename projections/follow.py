@@ -11,9 +11,9 @@ import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from hashlib import blake2b
 from threading import Event as Flag
-from threading import Thread
 from typing import Any, ClassVar
 
 import psycopg
@@ -184,7 +184,7 @@ class Following:
 
 
 def run(follower: Follower, url: str, stop: Flag, *, poll: float = POLL_SECONDS) -> None:
-    """Follow until `stop` is set, through restarts of the database of any length."""
+    """Follow until `stop` is set, through restarts of the database of any length and whatever else it refuses."""
     recorder = FollowerRecorder(url)
     instance = f"{socket.gethostname()}/{os.getpid()}"
     failures = 0
@@ -201,20 +201,26 @@ def run(follower: Follower, url: str, stop: Flag, *, poll: float = POLL_SECONDS)
                     following.tell(broken)
                 for _ in _steps(following, follower.name, stop, poll):
                     failures, broken = 0, None
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:  # the database is away, or does not let the follower in yet
             failures += 1
             broken = type(error).__name__
-            log.warning("follower lost its connection", follower=follower.name, error=broken)
+            log.warning("follower begins again", follower=follower.name, error=broken)
             stop.wait(_wait(failures))
 
 
 def run_all(followers: Sequence[Follower], url: str, stop: Flag) -> None:
-    """Follow with each of them, in a thread of its own, until `stop` is set."""
-    threads = [Thread(target=run, args=(each, url, stop), name=f"follower {each.name}") for each in followers]
+    """Follow with each of them, in a thread of its own, until `stop` is set.
+
+    What ends one of them before that sets it for the others, and is raised.
+    """
+    with ThreadPoolExecutor(len(followers), thread_name_prefix="follower") as pool:
+        threads = [pool.submit(run, each, url, stop) for each in followers]
+        try:
+            wait(threads, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
     for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        thread.result()
 
 
 def _steps(following: Following, name: str, stop: Flag, poll: float) -> Iterator[int]:

@@ -6,16 +6,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
+from psycopg import Cursor
+from structlog.testing import capture_logs
 
-from projections.follow import run
+from domain.entry import StoredEntry
+from projections.follow import run, run_all
 from projections.migrations import migrate
 from projections.tracking import LEASE_SECONDS, FollowerRecorder
 from scripts.embedded import EmbeddedPostgres
@@ -188,6 +191,45 @@ def test_a_follower_whose_connection_is_cut_goes_on(ledger_url):
             with opened(ledger_url) as ledger:
                 live(ledger, an_organization(ledger), 5, seed=seed)
             until(lambda: caught_up(ledger_url), seconds=10)
+
+
+def test_a_follower_that_may_not_become_active_says_so_and_tries_until_it_may(ledger_url):
+    with psycopg.connect(ledger_url, autocommit=True) as superuser, capture_logs() as logged:
+        superuser.execute("REVOKE EXECUTE ON FUNCTION pg_try_advisory_lock(bigint) FROM PUBLIC")
+        with following(ledger_url):
+            until(lambda: [line["error"] for line in logged] >= ["InsufficientPrivilege"] * 2, seconds=10)
+            assert tallied(ledger_url)[1] == []
+            superuser.execute("GRANT EXECUTE ON FUNCTION pg_try_advisory_lock(bigint) TO PUBLIC")
+            until(lambda: caught_up(ledger_url), seconds=10)
+
+
+class Ended(BaseException):
+    """What no follower survives."""
+
+
+class Ending(Tally):
+    """Ends its thread with the first entries."""
+
+    name: ClassVar[str] = "ending"
+
+    def handle(self, cursor: Cursor[Any], entries: Sequence[StoredEntry]) -> None:
+        """End."""
+        raise Ended(cursor, entries)
+
+
+def test_what_ends_one_follower_stops_the_others_and_is_raised(ledger_url):
+    stop = threading.Event()
+    try:
+        with pytest.raises(Ended):
+            run_all([Tally(), Ending()], ledger_url, stop)
+    finally:
+        stop.set()
+    until(lambda: _sessions(ledger_url) == 0)
+
+
+def test_a_follower_that_cannot_even_begin_is_no_success():
+    with pytest.raises(psycopg.ProgrammingError):
+        run_all([Tally()], "no address", threading.Event())
 
 
 def test_the_library_waits_for_a_position_with_the_same_tracking(ledger_url):

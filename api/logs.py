@@ -14,7 +14,7 @@ import structlog
 
 KEYS = (
     "timestamp", "level", "event", "request_id", "method", "route", "status", "duration_ms", "organization_id",
-    "key_id", "worker", "error", "place", "logger", "follower", "projection", "position", "reason", "seconds", "count",
+    "key_id", "error", "place", "logger", "follower", "position", "reason",
 )  # fmt: skip
 """Every key that a line may have, in this order. Names, ids that the ledger made, numbers: no text that was sent."""
 

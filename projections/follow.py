@@ -237,9 +237,11 @@ def _steps(following: Following, name: str, stop: Flag, poll: float) -> Iterator
             raise
         except Exception as error:  # noqa: BLE001 - told in the heartbeat; the follower stays where it is
             failures += 1
-            details = getattr(error, "details", {})
-            log.error("follower cannot go on", follower=name, error=type(error).__name__, details=details)
-            following.tell(f"{type(error).__name__} {details or ''}".strip())
+            kind, details = type(error).__name__, error.details if isinstance(error, LedgerError) else {}
+            reason = ", ".join(f"{what} {value}" for what, value in details.items())
+            position = details.get("position")
+            log.error("follower cannot go on", follower=name, error=kind, position=position, reason=reason)
+            following.tell(f"{kind} {reason}".strip())
             stop.wait(_wait(failures))
             continue
         failures = 0

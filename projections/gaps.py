@@ -35,7 +35,7 @@ def check_positions(after: int, entries: Sequence[StoredEntry]) -> None:
     """Raise EntriesSkipped unless the positions are `after` + 1, `after` + 2, …"""
     for expected, entry in enumerate(entries, start=after + 1):
         if entry.position != expected:
-            raise EntriesSkipped(expected_position=expected, found_position=entry.position)
+            raise EntriesSkipped(position=expected, found_position=entry.position)
 
 
 def check_versions(cursor: Cursor[Any], after: int, entries: Sequence[StoredEntry]) -> None:

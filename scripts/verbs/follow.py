@@ -4,6 +4,7 @@ import signal
 import threading
 from datetime import UTC, datetime
 
+from api import logs
 from api.settings import read_settings
 from projections.follow import run_all
 from projections.migrations import migrate
@@ -19,6 +20,7 @@ def follow() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     settings = read_settings()
+    logs.set_up(settings.log_level)
     directory = data_folder(settings)
     signer = Signer(signing_key(directory), checkpoint_folder(directory), lambda: datetime.now(UTC))
     with database_url(settings) as url:

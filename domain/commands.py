@@ -20,7 +20,6 @@ class CreatePatient(Command):
     """A record matched nobody: begin a stream with its facts."""
 
     facts: Mapping[str, str]
-    tier_reached: str | None = None
 
 
 class RecordMatch(Command):

@@ -48,7 +48,6 @@ class Reason(StrEnum):
     NOT_AN_EMAIL = "not_an_email", "The value cannot be an email address."
     PLACEHOLDER = "placeholder", "The value only fills the field, such as 9999999999 or none@none.com."
     PHONE_LOCKED = "phone_locked", "The phone number is kept since the first communication with the patient."
-    EXTERNAL_ID_HELD = "external_id_held", "Another patient of the organization holds this external id."
     OVERLAY_HELD = "overlay_held", "The external id is this patient's, but the record describes somebody else."
     NOT_LISTED = "not_listed", "More was dropped than is listed."
 

@@ -81,11 +81,6 @@ def leaf_hash(prefix: bytes, position: int, recorded_at: int) -> bytes:
     return sha256(prefix + _PLACE(8, position, 8, recorded_at)).digest()
 
 
-def leaf_data(prefix: bytes, position: int, recorded_at: int) -> bytes:
-    """Return what RFC 6962 calls the leaf input: the eleven columns, without the leading 0x00."""
-    return prefix[1:] + _PLACE(8, position, 8, recorded_at)
-
-
 def chain_hash(previous: bytes, leaf: bytes) -> bytes:
     """Return the stream's running hash after this leaf; `previous` is BEFORE_FIRST for version 1."""
     return sha256(previous + leaf).digest()

@@ -14,7 +14,7 @@ from eventsourcing.persistence import Transcoder
 from domain import organization as organizations
 from domain import patient as patients
 from domain.candidates import CandidateIndex
-from domain.commands import Command, CreateOrganization, RecordCommunication
+from domain.commands import Command, CreateOrganization
 from domain.entry import CanonicalJSON, Draft, Entry, EntryMapper, instant
 from domain.errors import (
     LedgerError,
@@ -217,10 +217,6 @@ class Ledger(Application[UUID]):
         ]
 
     # ---- one patient
-
-    def record_communication(self, patient_id: str, command: RecordCommunication, caller: Caller) -> Patient:
-        """Tell of a communication; the first one locks the phone. UnknownPatient when there is none."""
-        return self.change(patient_id, command, caller)
 
     def change(self, patient_id: str, command: Command, caller: Caller) -> Patient:
         """Apply a command to a patient, or to the one it lives on in. UnknownPatient when there is none."""

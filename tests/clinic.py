@@ -81,7 +81,7 @@ class Clinic:
     def communicate(self, patient_id: str) -> None:
         """Have the first communication with a patient."""
         command = RecordCommunication(channel="sms", direction="outbound", occurred_at="2026-11-23T12:00:00.000000Z")
-        self.ledger.record_communication(patient_id, command, self.caller)
+        self.ledger.change(patient_id, command, self.caller)
 
     def drafts(self, stream_id: str, version: int, *events: Event) -> list[Draft]:
         """Return these events as the next ones of a stream that is at `version`."""

@@ -47,7 +47,7 @@ class Communications(Resource):
         occurred_at = parameters.in_the_past(told.occurred_at, "occurred_at")
         command = RecordCommunication(channel=told.channel, direction=told.direction, occurred_at=instant(occurred_at))
         caller = parameters.caller(req)
-        patient = self._ledger.record_communication(parameters.patient_id(patient_id), command, caller)
+        patient = self._ledger.change(parameters.patient_id(patient_id), command, caller)
         organization = self._ledger.current_organization(caller.organization_id)
         req.context.shown_patients = [patient.id]
         resp.content_type = MEDIA_JSON

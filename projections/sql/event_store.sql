@@ -86,7 +86,7 @@ LIMIT %(limit)s;
 -- forget_requests --
 -- What earlier requests led to tells of the patient too.
 DELETE FROM idempotency_keys
-WHERE organization_id = %(organization)s AND patient_id = ANY (%(streams)s) AND %(versions)s IS NOT NULL;
+WHERE organization_id = %(organization)s AND patient_id = ANY (%(streams)s);
 
 -- erase --
 -- As ledger_eraser, the one role that may.

@@ -129,7 +129,7 @@ def _what_happened_to_ann(ledger: Ledger, clinic: str, partners: Mapping[str, st
     ]
     for key, source, record in before:
         _send(ledger, clinic, key, source, record)
-    ledger.record_communication(
+    ledger.change(
         ann,
         RecordCommunication(channel="sms", direction="outbound", occurred_at="2024-05-04T14:00:00.000000Z"),
         Caller(clinic, f"key:{form}", "req_first_text", source="sms"),

@@ -82,5 +82,5 @@ def live(ledger: Ledger, caller: Caller, count: int, *, seed: int, people: int =
         receipts += [each for each in answered if isinstance(each, Receipt)]
         if receipts and random.random() < 0.5:
             told = RecordCommunication(channel="sms", direction="outbound", occurred_at="2024-05-01T10:00:00.000000Z")
-            ledger.record_communication(random.choice(receipts).patient.id, told, caller)
+            ledger.change(random.choice(receipts).patient.id, told, caller)
     return receipts

@@ -141,7 +141,7 @@ def test_running_workers_go_on_with_what_they_prepared(ledger_url):
             receipts += live(ledger, caller, 60, seed=6)
             told = RecordCommunication(channel="call", direction="inbound", occurred_at="2024-06-01T10:00:00.000000Z")
             for receipt in receipts[::9]:
-                held = ledger.record_communication(receipt.patient.id, told, caller)
+                held = ledger.change(receipt.patient.id, told, caller)
                 with ledger.recorder.reading(caller.organization_id) as cursor:
                     assert read_model.get(cursor, caller.organization_id, held.id) == held
             assert rebuild(ledger_url, ALL, check=True).equal
@@ -297,7 +297,7 @@ def test_a_rollback_replaces_rows_that_another_version_wrote(ledger_url):
         rebuild(ledger_url, ALL, accept=True)
         assert one(ledger_url, OLD_KEYS) == 0
         told = RecordCommunication(channel="sms", direction="inbound", occurred_at="2024-06-01T10:00:00.000000Z")
-        ledger.record_communication(receipts[0].patient.id, told, caller)
+        ledger.change(receipts[0].patient.id, told, caller)
     rollback(ledger_url, ALL)
     assert one(ledger_url, OLD_KEYS) > 0
     assert one(ledger_url, f"{OLD_KEYS} AND patient_id = '{receipts[0].patient.id}'") == 0

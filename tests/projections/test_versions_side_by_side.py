@@ -20,7 +20,7 @@ def test_what_a_newer_program_stored_is_carried_along_by_an_older_one(database_u
         with psycopg.connect(database_url) as owner:
             owner.execute('UPDATE patients SET fold = (fold::jsonb || \'{"pronouns": "they"}\')::json')
         told = RecordCommunication(channel="sms", direction="inbound", occurred_at="2024-06-01T10:00:00.000000Z")
-        assert ledger.record_communication(first.patient.id, told, caller).version == first.patient.version + 1
+        assert ledger.change(first.patient.id, told, caller).version == first.patient.version + 1
         live(ledger, caller, 20, seed=1)
     with psycopg.connect(database_url) as owner:
         row = owner.execute(
@@ -59,7 +59,7 @@ def test_folds_that_hold_what_is_empty_are_read_and_migrated_to_what_a_rebuild_m
         receipts = live(ledger, caller, 60, seed=1)
         for each in receipts[:5]:
             told = RecordCommunication(channel="sms", direction="inbound", occurred_at="2024-06-01T10:00:00.000000Z")
-            ledger.record_communication(each.patient.id, told, caller)
+            ledger.change(each.patient.id, told, caller)
     with psycopg.connect(database_url) as owner:
         sparse = owner.execute("SELECT id, fold::text FROM patients ORDER BY id").fetchall()
         for patient_id, fold in owner.execute("SELECT id, fold FROM patients").fetchall():

@@ -13,7 +13,13 @@ SELECT set_config('ledger.organizations', %(organizations)s, true),
 -- beyond its limit: who has more than the limit is a shared contact, not cut off. With them, told apart by the missing
 -- chain hash, the organizations of the list whose version is not the one that the caller knows. A patient is asked for
 -- in order and not by equality: planned on an empty ledger, any index that begins with the organization looks as good.
-WITH candidates AS (
+-- The organizations stand first, so that their table is locked first, as the flip does it, whether this is prepared yet
+-- or not.
+WITH changed AS (
+    SELECT id, NULL::bytea AS chain_hash, fold
+    FROM unnest(%(known_ids)s, %(known_versions)s) AS known (known_id, known_version)
+    JOIN organizations ON id = known_id AND version <> known_version
+), candidates AS (
     SELECT found.id, found.chain_hash, found.fold
     FROM (
         SELECT DISTINCT wanted.organization_id, hit.patient_id
@@ -36,9 +42,7 @@ WITH candidates AS (
 )
 SELECT id, chain_hash, fold FROM candidates
 UNION ALL
-SELECT id, NULL, fold
-FROM unnest(%(known_ids)s, %(known_versions)s) AS known (known_id, known_version)
-JOIN organizations ON id = known_id AND version <> known_version;
+SELECT id, chain_hash, fold FROM changed;
 
 -- lock_patients --
 -- These patients, locked in the order of their ids.

@@ -1,6 +1,7 @@
 """What does a record change? A record is a desired state; only the differences become events.
 
-`interpret` turns a record, and the patient that the matching found for it, into new events. Pure.
+`interpret` turns the record and the outcome of the matching into the patient's new events, and what was dropped. It is
+pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

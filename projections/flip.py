@@ -1,9 +1,9 @@
 """How do new tables take the place of the live ones without anybody noticing?
 
-All inline tables are locked first, in the order in which an append touches them, so that appends in flight finish and
-new ones wait before they hold anything; then the head row. What came in last is applied, the names are swapped, and
-whoever waited finds the new tables. Nobody waits longer than a lock timeout: when a long reader is in the way, the
-attempt is given up and made again.
+All inline tables are locked first, in an order in which no append waits for one of them while it holds a later one, so
+that appends in flight finish and new ones wait before they hold anything; then the head row. What came in last is
+applied, the names are swapped, and whoever waited finds the new tables. Nobody waits longer than a lock timeout: when a
+long reader is in the way, the attempt is given up and made again.
 """
 
 import random

@@ -136,7 +136,11 @@ PROJECTIONS: Mapping[str, Projection] = {
         ),
     )
 }
-"""By name, in the order in which an upsert touches their tables."""
+"""By name, in the order in which the flip locks their tables.
+
+An upsert locks organizations first, with its look-up, and waits for the flip there, before it holds anything; any other
+change of a patient locks patients before match_keys. Duplicates come last for all of them.
+"""
 
 WITHOUT_PLACE = ("match_index",)
 """Those whose rows tell neither instants nor hashes: an append writes them before it takes the head row."""

@@ -216,7 +216,11 @@ def _encoded(value: Value) -> tuple[int, bytes | None, int]:
 
 
 def _error(result: PGresult) -> psycopg.Error:
-    """Return the error of a result: its class and PostgreSQL's own words, which never hold a value of a row."""
+    """Return the error of a result: its class and PostgreSQL's own words.
+
+    These may hold a value that was sent. The service logs and answers the class alone; a verb that breaks off shows
+    them to whoever runs it.
+    """
     state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
     words = (result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"").decode(errors="replace")
     try:

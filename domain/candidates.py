@@ -5,7 +5,7 @@ from heapq import nsmallest
 
 from domain.evidence import Identity
 from domain.known_as import carry_over, identities_of_patient
-from domain.matching import Candidate, Match, MatchKey, Rules, classify, match_keys
+from domain.matching import TIERS, Candidate, Match, MatchKey, Rules, classify, match_keys
 from domain.patient import Patient
 
 
@@ -58,9 +58,6 @@ class CandidateIndex:
         return [_as_met(record, self._candidates[each], rules) for each in sorted(ids)], frozenset(crowded)
 
 
-_TIERS = ("external_id", "demographics", "phone_fuzzy_name", "email_fuzzy_name")
-
-
 def _as_met(record: Identity, known: Sequence[Candidate], rules: Rules) -> Candidate:
     """Return the candidate as whom the record meets it: of a patient's identities, the one of the earliest tier."""
     if len(known) == 1:
@@ -68,6 +65,6 @@ def _as_met(record: Identity, known: Sequence[Candidate], rules: Rules) -> Candi
 
     def tier(candidate: Candidate) -> int:
         outcome = classify(record, [candidate], rules)
-        return _TIERS.index(outcome.tier) if isinstance(outcome, Match) else len(_TIERS) + (not outcome.rivals)
+        return TIERS.index(outcome.tier) if isinstance(outcome, Match) else len(TIERS) + (not outcome.rivals)
 
     return min(known, key=tier)

@@ -17,6 +17,7 @@ from domain.weighing import disagrees_as_a_person, may_be_one_person, single_out
 
 __all__ = [
     "RULE_VERSION",
+    "TIERS",
     "Candidate",
     "Identity",
     "Match",
@@ -35,6 +36,8 @@ RULE_VERSION = "1"
 EXTERNAL_ID = "external_id"
 STEPS = ("demographics", "demographics", "phone_fuzzy_name", "email_fuzzy_name")
 """The tiers after the external id, in order; demographics twice: exact first, then close."""
+TIERS = (EXTERNAL_ID, *dict.fromkeys(STEPS))
+"""All tiers, in order."""
 
 
 @dataclass(frozen=True)

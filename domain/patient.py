@@ -7,9 +7,9 @@ What an event changes stands in `changes_alone`; in `survivor`, where others are
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
-from uuid import UUID, uuid5
 
 from domain.changes_alone import changes_alone
+from domain.child_ids import child_id
 from domain.commands import (
     AddReferral,
     AssignExternalId,
@@ -151,8 +151,8 @@ def _child_ids(patient: Patient, kind: str, place: int) -> Iterator[str]:
     A place may be taken: while somebody was merged into the patient there were more parts than there are now.
     """
     taken = {held["id"] for held in (*patient.payors, *patient.referrals)}
-    ids = (str(uuid5(UUID(patient.id), f"{kind}:{each}")) for each in count(place))
-    return (child_id for child_id in ids if child_id not in taken)
+    ids = (child_id(patient.id, f"{kind}:{each}") for each in count(place))
+    return (each for each in ids if each not in taken)
 
 
 _OF_THEIR_OWN = frozenset({PatientCreated, ErasedEvent, PatientErased, PatientMerged, PatientUnmerged})

@@ -42,7 +42,6 @@ THREADS = 160
 METRICS = "metrics"
 """The folder in the run folder where the workers count."""
 
-
 ENDED = "ended"
 """The file in the run folder that says how the last worker ended, once granian has given up."""
 
@@ -108,8 +107,18 @@ class Workers:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(timeout=10)
+        self._end_orphans()
         shutil.rmtree(self._run_dir, ignore_errors=True)
         os.close(self._run_lock)
+
+    def _end_orphans(self) -> None:
+        """End workers that outlive a granian that was killed: one has been seen to hang in its own stopping."""
+        deadline = time.monotonic() + DRAIN
+        with suppress(ProcessLookupError):  # nobody of its session is left
+            while time.monotonic() < deadline:
+                os.killpg(self._process.pid, 0)
+                time.sleep(0.05)
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _environment(self) -> dict[str, str]:
         settings = self._settings

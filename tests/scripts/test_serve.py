@@ -137,6 +137,19 @@ def test_whichever_is_killed_nothing_is_left_running(folder, victim):
         until(served.is_gone)
 
 
+@pytest.mark.long
+def test_a_worker_that_hangs_when_granian_is_killed_is_ended(folder):
+    with serving(folder) as served:
+        (granian,) = _children(served.process.pid, "scripts.workers")
+        until(lambda: len(_children(granian, "scripts.workers")) == 2)
+        hanging, _ = _children(granian, "scripts.workers")
+        os.kill(hanging, signal.SIGSTOP)  # so that SIGTERM does not end it
+        os.kill(granian, signal.SIGKILL)
+        assert served.process.wait(timeout=90) == 3
+        until(lambda: _command_line(hanging) == "")
+        until(served.is_gone)
+
+
 def test_how_a_worker_ended_is_told_when_granian_gives_up(folder):
     with serving(folder, LEDGER_WORKERS="1") as served:
         (granian,) = _children(served.process.pid, "scripts.workers")

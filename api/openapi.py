@@ -206,7 +206,7 @@ def _responses(operation: Operation, scope: str | None, schemas: dict[Any, Any],
 def _refusal(problems: list[tuple[Problem, str]], schemas: dict[Any, Any]) -> dict[str, Any]:
     waits = any(problem.retry_after is not None for problem, _ in problems)
     return {
-        "description": " · ".join(problem.title for problem, _ in problems),
+        "description": " · ".join(dict.fromkeys(problem.title for problem, _ in problems)),
         "headers": _headers(["X-Request-Id", *(["Retry-After"] if waits else [])]),
         "content": {
             MEDIA_PROBLEM_JSON: {

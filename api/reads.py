@@ -1,7 +1,7 @@
 """Which patients did a partner read? Resources say whom they showed; it is recorded, or the answer is not given.
 
-A record that changes nothing, or is only tried, is answered with the whole patient too: that is a read, since no event
-tells of it.
+A record that changes nothing, or is only tried, is answered with the whole patient too: that is a read where the
+answer tells more than the record did, since no event tells of it.
 
 The commit does not wait for the disk: a power failure may cost the reads of its last half second, a wait would cost
 each read several times what it takes.
@@ -15,13 +15,14 @@ from domain.ledger import Ledger
 from domain.receipt import Receipt
 from projections import access_log
 from projections.access_log import Looker
+from projections.trips import Batch
 from projections.wording import who
 
 
 def told_by_no_event(receipts: Sequence[Receipt], *, dry_run: bool) -> list[str]:
     """Return the patients that the receipts of a request show while no event of it does."""
     new = {each.decided.id for each in receipts if each.created and not each.replayed}
-    shown = (each for each in receipts if each.replayed or dry_run or not each.events)
+    shown = (each for each in receipts if each.replayed or (each.tells_more and (dry_run or not each.events)))
     return [each for each in dict.fromkeys(each.decided.id for each in shown) if each not in new]
 
 
@@ -45,6 +46,7 @@ def record(ledger: Ledger, req: Request, shown: Sequence[str]) -> None:
     organization = ledger.organization(principal.organization_id)
     name = who(principal.actor, organization)
     looker = Looker(organization.id, principal.actor, name, req.context.request_id, req.remote_addr)
-    with ledger.recorder.reading(organization.id) as cursor:
-        access_log.do_not_wait_for_the_disk(cursor)
-        access_log.record(cursor, looker, "read", shown, what=req.uri_template)
+    batch = Batch()
+    access_log.do_not_wait_for_the_disk(batch)
+    access_log.record(batch, looker, "read", shown, what=req.uri_template)
+    ledger.recorder.write(organization.id, batch)

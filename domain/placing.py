@@ -17,6 +17,7 @@ from domain.idempotency import RequestKey
 from domain.matching import Match, classify, match_keys
 from domain.normalise import Clean, normalise, satisfies_invariant
 from domain.organization import Organization
+from domain.patient import Patient
 from domain.receipt import Caller, Receipt, Upsert
 from domain.upsert import identity_of_record, interpret, rules_of
 
@@ -75,4 +76,16 @@ def place(
         request_id=prepared.caller.request_id,
         events=meant.events,
         request=prepared.request,
+        tells_more=patient is not None and _tells_more(meant.patient, prepared.clean),
+    )
+
+
+def _tells_more(patient: Patient, clean: Clean) -> bool:
+    """Return whether somebody who knows the record can learn from the patient. Payors and referrals count as news."""
+    return not (
+        patient.facts.items() <= clean.facts.items()
+        and patient.custom_fields.items() <= clean.custom_fields.items()
+        and {*patient.tags} <= {*(clean.tags or ())}
+        and patient.external_ids.keys() <= {None if clean.external_id is None else clean.external_id[0]}
+        and not (patient.payors or patient.referrals or patient.first_communication_at)
     )

@@ -39,6 +39,7 @@ class Receipt:
     """Where a record landed. `position` is that of its last event, `None` when nothing was appended.
 
     decided: the patient as this record left it, not a later one; `settle` makes of it the one that was stored.
+    tells_more: whether the patient, as answered, holds what the record did not say.
     """
 
     decided: Patient
@@ -51,6 +52,7 @@ class Receipt:
     rule_version: str = RULE_VERSION
     request: RequestKey | None = None
     replayed: bool = False
+    tells_more: bool = True
     settle: Callable[[Patient], Patient] = lambda patient: patient
 
     @once

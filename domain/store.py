@@ -67,6 +67,10 @@ class Store(ApplicationRecorder):
         """Lend a cursor in a transaction that sees these organizations and no other."""
 
     @abstractmethod
+    def write(self, organization_id: str, batch: Any) -> None:
+        """Run what was gathered in a transaction of its own that sees this organization, all in one trip."""
+
+    @abstractmethod
     def select_stream(
         self,
         cursor: Any,

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import orjson
 from psycopg import Cursor
-from psycopg.types.json import Jsonb
 
 from domain.store import END
+from projections.arrays import uuids
 from projections.statements import statements
+from projections.trips import Writer
 
 _SQL = statements("access_log")
 
@@ -53,7 +55,7 @@ class Looker(NamedTuple):
 
 
 def record(
-    cursor: Cursor[Any], looker: Looker, action: str, patients: Sequence[str | None] = (None,), **detail: Any
+    writer: Writer, looker: Looker, action: str, patients: Sequence[str | None] = (None,), **detail: Any
 ) -> None:
     """Add one line for each patient that was seen; `None` stands for a look at no patient.
 
@@ -66,17 +68,17 @@ def record(
         "actor": looker.actor,
         "name": looker.name,
         "action": action,
-        "patients": list(patients),
-        "detail": Jsonb(told),
+        "patients": uuids(patients),
+        "detail": orjson.dumps(told).decode(),
         "request_id": looker.request_id,
         "address": looker.address,
     }
-    cursor.execute(_SQL["record"], row)
+    writer.execute(_SQL["record"], row)
 
 
-def do_not_wait_for_the_disk(cursor: Cursor[Any]) -> None:
+def do_not_wait_for_the_disk(writer: Writer) -> None:
     """Let this transaction commit before the disk has it."""
-    cursor.execute(_SQL["do_not_wait_for_the_disk"])
+    writer.execute(_SQL["do_not_wait_for_the_disk"], {})
 
 
 def of_patient(

@@ -28,7 +28,7 @@ from domain.entry import StoredEntry
 from domain.errors import LedgerUnavailable, UnsafeSetting, WriteConflict
 from domain.store import END, Store
 from projections.statements import statements
-from projections.trips import BEGIN, COMMIT, ROLLBACK, Trips
+from projections.trips import BEGIN, COMMIT, ROLLBACK, Batch, Trips
 from projections.unit_of_work import UnitOfWork
 
 _SQL = statements("event_store")
@@ -142,6 +142,17 @@ class Recorder(PostgresApplicationRecorder, Store):
                     trips.ask([ROLLBACK])
                 raise
             trips.ask([COMMIT])
+
+    def write(self, organization_id: str, batch: Batch) -> None:
+        """Run what was gathered in a transaction of its own that sees this organization, all in one trip."""
+        with self.connection() as connection:
+            trips = Trips(connection)
+            try:
+                trips.ask([BEGIN, (_SQL["admit"], {"organizations": organization_id}), *batch.asked, COMMIT])
+            except psycopg.Error:
+                if not connection.closed:
+                    trips.ask([ROLLBACK])
+                raise
 
     @contextmanager
     def unit_of_work(self, organization_ids: Sequence[str]) -> Iterator[UnitOfWork]:

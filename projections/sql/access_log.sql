@@ -1,7 +1,8 @@
 -- record --
 INSERT INTO access_log (organization_id, actor, name, action, patient_id, detail, request_id, address)
-SELECT %(organization)s, %(actor)s, %(name)s, %(action)s, patient_id, %(detail)s, %(request_id)s, %(address)s
-FROM unnest(%(patients)s::uuid[]) AS patient_id;
+SELECT %(organization)s::uuid, %(actor)s, %(name)s, %(action)s, patient_id, %(detail)s::jsonb, %(request_id)s,
+    %(address)s
+FROM unnest(%(patients)s) AS patient_id;
 
 -- do_not_wait_for_the_disk --
 SET LOCAL synchronous_commit = off;

@@ -263,7 +263,9 @@ def test_who_is_shown_in_an_answer_that_no_event_tells_of_is_recorded_as_read(
 
     partner.upsert(BEN, query="?dry_run=true")
     partner.upsert({**ANN, "city": "Troy"})
-    assert reads() == {}, "events tell of it, or there is nobody to tell of"
+    partner.upsert({**ANN, "city": "Troy"})
+    partner.upsert({**ANN, "city": "Utica"}, query="?dry_run=true")
+    assert reads() == {}, "events tell of it, there is nobody to tell of, or nothing that the record did not say"
     communications, batch = f"/v1/patients/{ann}/communications", "/v1/patients/upsert-batch"
     upsert = "/v1/patients/upsert"
     asked: list[tuple[str, Any, dict[str, str]]] = [

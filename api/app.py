@@ -13,7 +13,6 @@ from api.headers import SecurityHeaders
 from api.heads import Heads
 from api.keys import Gate, NotAllowed, Principal
 from api.limits import Limits
-from api.operations import Resource
 from api.pages import PAGES
 from api.panel.routes import add_panel
 from api.proxies import Proxies
@@ -49,6 +48,7 @@ class Doorkeeper:
     def process_resource(self, req: Request, resp: Response, resource: object, _params: object) -> None:
         """Find out who asks, and count it. NotAuthenticated, TooManyWrongKeys, RateExceeded, NotAllowed."""
         req.context.limits = self._limits
+        req.context.operation = getattr(resource, "operations", {}).get(req.method)
         scopes: dict[str, str] = getattr(resource, "scopes", {})
         scope = scopes.get(req.method)
         if scope is None:
@@ -57,16 +57,10 @@ class Doorkeeper:
         resp.set_headers(self._limits.admit(principal.key_id))
         if scope not in principal.scopes:
             raise NotAllowed(scope=scope)
-        _only_known_parameters(req, resource)
+        if req.query_string and req.context.operation is not None:
+            parameters.only(req, req.context.operation.query())
         req.context.principal = principal
         resp.set_header("Cache-Control", "no-store")
-
-
-def _only_known_parameters(req: Request, resource: object) -> None:
-    """Refuse what the operation does not take, and what is said twice: a mistyped `dry_run` must not write, nor a
-    mistyped criterion find everybody. BadParameter."""
-    if req.query_string and isinstance(resource, Resource) and (operation := resource.operations.get(req.method)):
-        parameters.only(req, [each.name for each in operation.parameters if each.place == "query"])
 
 
 def create_app(ledger: Ledger, settings: Settings, *around: Any) -> App:

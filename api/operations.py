@@ -23,6 +23,17 @@ class Parameter:
     place: str = "query"
     example: str | int | bool | None = None
 
+    def expected(self) -> str:
+        """Return what may be sent, in words."""
+        match self.schema:
+            case {"enum": choices}:
+                return f"{self.description} One of: {', '.join(choices)}."
+            case {"minimum": least, "maximum": most}:
+                return f"{self.description} A whole number from {least} to {most}."
+            case {"pattern": pattern}:
+                return f"{self.description} Its form: {pattern}"
+        return self.description
+
 
 @dataclass(frozen=True)
 class Retirement:
@@ -49,6 +60,17 @@ class Operation:
     """Of the body and of what comes back."""
     unready: type[BaseModel] | None = None
     """What comes with 503, where that is no problem but an answer."""
+
+    def query(self) -> list[str]:
+        """Return the names of the parameters that the query may have."""
+        return [each.name for each in self.parameters if each.place == "query"]
+
+    def expected(self, name: str) -> str:
+        """Return what this parameter may be, in words; of one that there is none, which there are."""
+        found = next((each for each in self.parameters if each.name == name), None)
+        if found is not None:
+            return f"{name}: {found.expected()}"
+        return f"There is no such parameter; there are: {', '.join(self.query()) or 'none'}."
 
 
 class Resource:

@@ -91,7 +91,8 @@ def id_cursor(req: Request, name: str) -> str | None:
 
 
 def only(req: Request, names: Collection[str]) -> None:
-    """Refuse parameters of other names, and those that come more than once. BadParameter."""
+    """Refuse parameters of other names, and those that come more than once: a mistyped `dry_run` must not write, nor a
+    mistyped criterion find everybody. BadParameter."""
     for name, value in req.params.items():
         if name not in names or isinstance(value, list):
             raise BadParameter(parameter=field_name(name))

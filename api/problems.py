@@ -188,9 +188,18 @@ def answer_ledger_error(req: Request, resp: Response, error: errors.LedgerError,
         cause = str(error.details.get("cause", ""))
         log.warning("unavailable", error=type(error).__name__, reason=cause, request_id=req.context.get("request_id"))
     resp.set_headers(error.details.get("headers", {}))
-    _answer(req, resp, problem, type(error).__doc__ or "", **_particulars(error))
+    _answer(req, resp, problem, _detail(req, error), **_particulars(error))
     if problem.status is HTTPStatus.UNAUTHORIZED:
         resp.set_header("WWW-Authenticate", 'ApiKey header="X-API-Key"')
+
+
+def _detail(req: Request, error: errors.LedgerError) -> str:
+    """Return the error's sentence; of a parameter also what the operation expects of it."""
+    said = type(error).__doc__ or ""
+    operation = req.context.get("operation")
+    if not isinstance(error, errors.BadParameter) or operation is None:
+        return said
+    return f"{said} {operation.expected(error.details['parameter'])}"
 
 
 def _particulars(error: errors.LedgerError) -> dict[str, Any]:

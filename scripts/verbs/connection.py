@@ -1,7 +1,7 @@
 """Which database do the verbs work on, and how do they end?
 
 On that of `LEDGER_DATABASE_URL`, or on the embedded one of `LEDGER_DATA_DIR`, whether it is being served or not.
-Exit codes: 0 fine, 1 findings, 2 usage, 3 unavailable.
+Exit codes: 0 fine, 1 findings, 2 refused, 3 unavailable.
 """
 
 import getpass

@@ -245,3 +245,17 @@ def test_a_read_takes_the_parameters_that_it_names_and_no_other(partner: Partner
         "/v1/events?limit=1&limit=2",
     ):
         assert_problem(partner.get(path), 400, "bad-parameter")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("limit=501", "A whole number from 1 to 500."),
+        ("limit=2&limit=3", "A whole number from 1 to 500."),
+        ("lmit=2", "there are: after, limit."),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_answered_with_what_can(partner: Partner, query: str, said: str):
+    answer = partner.get(f"/v1/events?{query}")
+    assert_problem(answer, 400, "bad-parameter")
+    assert answer.json["detail"].endswith(said)

@@ -77,9 +77,7 @@ def _answers(ledger: Ledger, req: Request, lines: Lines, *, dry_run: bool) -> It
         receipts = [each for each in results if isinstance(each, Receipt)]
         for receipt in receipts if not dry_run else ():
             metrics.count_receipt(receipt)
-        if shown := reads.told_by_no_event(receipts, dry_run=dry_run):
-            reads.record(ledger, req, shown)
-        placed = iter(results)
+        placed = iter(_recorded(ledger, req, results, reads.told_by_no_event(receipts, dry_run=dry_run)))
         for record in records:
             told = _told(record, next(placed) if isinstance(record.upsert, Upsert) else record.upsert)
             yield orjson.dumps(told) + b"\n"
@@ -111,6 +109,18 @@ def _placed(ledger: Ledger, upserts: Sequence[Upsert], dry_run: bool) -> Sequenc
         if len(upserts) == 1:
             return [error]
         return [result for upsert in upserts for result in _placed(ledger, [upsert], dry_run)]
+
+
+def _recorded(
+    ledger: Ledger, req: Request, results: Sequence[Receipt | Exception], shown: Sequence[str]
+) -> Sequence[Receipt | Exception]:
+    """Return the results, once it is recorded whom they show; what cannot be is an error in its own lines."""
+    try:
+        if shown:
+            reads.record(ledger, req, shown)
+    except LedgerUnavailable as error:
+        return [error if isinstance(each, Receipt) and each.decided.id in shown else each for each in results]
+    return results
 
 
 def _told(record: _Record, result: Receipt | Exception) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import httpx
 import psycopg
 import pytest
 
-from api import metrics
+from api import metrics, reads
 from api.bootstrap import build_ledger
+from domain.errors import LedgerUnavailable
 from domain.ledger import Ledger
 from tests.api.clinic import Clinic, Partner, found_clinic
 from tests.api.service import serving
@@ -104,6 +105,19 @@ def test_a_dry_run_writes_nothing(partner: Partner, ledger: Ledger):
     assert position(ledger) == before
     assert partner.upsert(person(2), query="?dry_run=true").json["created"]
     assert metrics.UPSERTS.labels("created")._value.get() == counted, "nothing became of them"
+
+
+def test_a_line_whose_reading_cannot_be_recorded_is_refused_and_the_others_are_answered(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch
+):
+    def away(*_: object) -> None:
+        raise LedgerUnavailable(cause="test")
+
+    partner.upsert(person(1, city="Troy"))
+    monkeypatch.setattr(reads, "record", away)
+    told = batch(partner, person(1), person(2))
+    assert [each["status"] for each in told] == [503, 200]
+    assert told[1]["created"]
 
 
 def test_the_same_batch_under_the_same_key_gets_the_same_answers(partner: Partner, ledger: Ledger):

@@ -26,7 +26,6 @@ DISCARDED = "ledger_discarded"
 _OF_INDEX = {"p": "PRIMARY KEY", "u": "UNIQUE"}
 """Constraints that an index carries."""
 
-
 _NO_VACUUM = "autovacuum_enabled=off"
 """While a twin is being filled: there is nothing to clear away, and VACUUM would read it all."""
 

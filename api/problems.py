@@ -104,7 +104,7 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
     errors.BadParameter: Problem(
         HTTPStatus.BAD_REQUEST, "bad-parameter", "Parameter cannot be used", "Correct the parameter in `parameter`."
     ),
-    errors.AheadOfLedger: Problem(
+    errors.UnreachedPosition: Problem(
         HTTPStatus.CONFLICT,
         "ahead-of-ledger",
         "Position ahead of the ledger",

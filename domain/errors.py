@@ -26,7 +26,7 @@ class BadParameter(LedgerError):
     """A parameter of the request has a form that cannot be used."""
 
 
-class AheadOfLedger(LedgerError):
+class UnreachedPosition(LedgerError):
     """Ahead of the ledger, which was perhaps restored from a backup: read again from where that ended, or from 0."""
 
 

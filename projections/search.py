@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg import Cursor
 
 from domain.entry import StoredEntry
-from domain.errors import AheadOfLedger
+from domain.errors import UnreachedPosition
 from domain.known_as import identity_of_facts, keys_of_patient
 from domain.matching import MatchKey, match_keys
 from domain.names import fold
@@ -119,7 +119,7 @@ def updated_since(
     """Return (patients with an event behind this position, each at its last; how far that reaches; is there more).
 
     Who goes on from where a page reached misses nothing: positions are gapless and in the order of the commits. A
-    patient that changes meanwhile comes again. AheadOfLedger for a position that the ledger does not reach.
+    patient that changes meanwhile comes again. UnreachedPosition for a position that the ledger does not reach.
     """
     items, scan = list[Patient](), max(200, 4 * limit)
     scanned = 0
@@ -142,7 +142,7 @@ def updated_since(
 def events_since(cursor: Cursor[Any], organization_id: str, position: int, limit: int) -> list[StoredEntry]:
     """Return the entries of patients behind this position, oldest first.
 
-    AheadOfLedger for a position that the ledger does not reach.
+    UnreachedPosition for a position that the ledger does not reach.
     """
     keys = {"organization": organization_id, "after": position, "limit": limit}
     entries = [stored_entry(row) for row in cursor.execute(_SQL["events"], keys)]
@@ -155,4 +155,4 @@ def _check_reached(cursor: Cursor[Any], position: int) -> None:
     """Refuse a position that nobody can have been told: a partner would wait there, and miss what comes up to it."""
     ((head,),) = cursor.execute(_SQL["head"]).fetchall()
     if position > head:
-        raise AheadOfLedger
+        raise UnreachedPosition

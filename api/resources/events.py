@@ -8,7 +8,7 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.answers import EventPage
 from api.operations import Operation, Resource, whole_number
-from domain.errors import AheadOfLedger
+from domain.errors import UnreachedPosition
 from projections import search
 from projections.history import history_item
 
@@ -31,7 +31,7 @@ class Events(Resource):
             id="listEvents",
             answer=EventPage,
             parameters=PARAMETERS,
-            refusals=(AheadOfLedger,),
+            refusals=(UnreachedPosition,),
             has_etag=True,
         )
     }

@@ -9,7 +9,7 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.answers import PatientPage
 from api.operations import Operation, Resource, text, whole_number
-from domain.errors import AheadOfLedger, BadParameter
+from domain.errors import BadParameter, UnreachedPosition
 from domain.normalise import normalise
 from domain.record import read_record
 from projections import search
@@ -47,7 +47,7 @@ class FindPatients(Resource):
             id="findPatients",
             answer=PatientPage,
             parameters=PARAMETERS,
-            refusals=(AheadOfLedger,),
+            refusals=(UnreachedPosition,),
             has_etag=True,
         )
     }

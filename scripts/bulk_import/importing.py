@@ -5,17 +5,14 @@ on there after whatever stopped it. Rows placed but not yet noted are placed aga
 """
 
 import os
-import subprocess
-import sys
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
 from typing import IO, Any, Self
 
 import orjson
@@ -26,12 +23,12 @@ from domain.ledger import Ledger
 from domain.match_keys import MatchKey, match_keys
 from domain.normalise import normalise
 from domain.organization import Organization
-from domain.receipt import Caller
 from domain.record import read_record
 from domain.upsert import identity_of_record
 from projections import imports
 from scripts.bulk_import.lanes import Lanes
 from scripts.bulk_import.rows import BadRow, Row
+from scripts.bulk_import.worker_process import ImportStopped, Job, Placed, WorkerProcess
 
 LIST = 100
 """Records of a transaction."""
@@ -40,10 +37,6 @@ AHEAD = 2
 """Lists that a worker has waiting or in hand."""
 
 NOTE_SECONDS = 1.0
-
-
-class ImportStopped(LedgerUnavailable):
-    """The import had to stop; run the same command again, it goes on where it stopped."""
 
 
 @dataclass
@@ -67,17 +60,6 @@ class Summary:
         return {**self.__dict__, "placed": placed, "seconds": round(self.seconds, 3), "upserts_per_s": round(rate, 1)}
 
 
-@dataclass(frozen=True)
-class Job:
-    """Where to and how. `digest` names the file and its mapping; without one nothing is noted."""
-
-    url: str
-    caller: Caller
-    workers: int = 2
-    dry_run: bool = False
-    digest: bytes | None = None
-
-
 def keys_of(body: dict[str, Any], organization: Organization, today: date) -> frozenset[MatchKey]:
     """Return the match keys of a record: of what it says of who somebody is, the rest need not be read."""
     record, _ = read_record({name: body[name] for name in (*IDENTITY, "external_id") if name in body})
@@ -95,8 +77,8 @@ class Import:
         self._progress = progress
         self.summary = Summary()
         self._lanes = Lanes(job.workers)
-        self._gathering: list[list[_Placed]] = [[] for _ in range(job.workers)]
-        self._answers: SimpleQueue[tuple[_Worker, Any]] = SimpleQueue()
+        self._gathering: list[list[Placed]] = [[] for _ in range(job.workers)]
+        self._answers: SimpleQueue[tuple[WorkerProcess, Any]] = SimpleQueue()
         self._waiting: set[int] = set()
         self._last_line = 0
         self._noted = 0.0
@@ -104,7 +86,7 @@ class Import:
         self._today = datetime.now(UTC).date()
 
     def __enter__(self) -> Self:
-        self._workers = [_Worker(self._job, number, self._answers) for number in range(self._job.workers)]
+        self._workers = [WorkerProcess(self._job, number, self._answers) for number in range(self._job.workers)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -157,7 +139,7 @@ class Import:
         while (lane := self._lanes.lane_for(keys)) is None:
             self._drain()
         self._lanes.enter(lane, keys)
-        self._gathering[lane].append(_Placed(row, keys))
+        self._gathering[lane].append(Placed(row, keys))
         if len(self._gathering[lane]) == LIST:
             self._send(lane)
 
@@ -224,69 +206,3 @@ def _open_rejects(path: Path, after: int) -> IO[bytes]:
     file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     file.writelines(line + b"\n" for line in kept)
     return file
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """A row on its way."""
-
-    row: Row
-    keys: Collection[MatchKey]
-
-
-class _Worker:
-    """A process that places lists, and the thread that listens to it."""
-
-    def __init__(self, job: Job, number: int, answers: "SimpleQueue[tuple[_Worker, Any]]") -> None:
-        self.number = number
-        self.in_hand: deque[list[_Placed]] = deque()
-        command = [sys.executable, "-m", "scripts.bulk_import.worker"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._answers = answers
-        self._write(
-            {
-                "for": os.getpid(),
-                "url": job.url,
-                "organization_id": job.caller.organization_id,
-                "actor": job.caller.actor,
-                "request_prefix": job.caller.request_id,
-                "dry_run": job.dry_run,
-            }
-        )
-        self._listener = Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    @property
-    def busy(self) -> bool:
-        """Return whether a list is waiting or in hand."""
-        return bool(self.in_hand)
-
-    def send(self, rows: list[_Placed]) -> None:
-        """Give the worker a list."""
-        self.in_hand.append(rows)
-        self._write([[each.row.line, orjson.Fragment(each.row.body)] for each in rows])
-
-    def dismiss(self) -> None:
-        """End the process, and close the pipes to it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.kill()
-        self._process.wait()
-        self._listener.join()
-        self._process.stdout.close()
-        with suppress(BrokenPipeError):  # of what it did not come to read
-            self._process.stdin.close()
-
-    def _write(self, what: Any) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(orjson.dumps(what) + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise ImportStopped(cause="a worker has ended") from None
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._answers.put((self, orjson.loads(line)))
-        self._answers.put((self, {"unavailable": "a worker has ended"}))

@@ -15,9 +15,10 @@ from api.bootstrap import build_ledger
 from domain.receipt import Caller
 from projections import imports
 from projections.migrations import migrate
-from scripts.bulk_import.importing import Import, Job, Summary
+from scripts.bulk_import.importing import Import, Summary
 from scripts.bulk_import.mapping import read_mapping
 from scripts.bulk_import.rows import BadRow, Row, read_csv, read_ndjson
+from scripts.bulk_import.worker_process import Job
 from scripts.progress import Shown
 from scripts.verbs.connection import FINDINGS, database_url, operator
 

@@ -20,8 +20,9 @@ from psycopg.sql import SQL, Identifier
 from domain.commands import AddReferenceItem
 from domain.receipt import Caller
 from projections.rebuild import rebuild
-from scripts.bulk_import.importing import Import, ImportStopped, Job
+from scripts.bulk_import.importing import Import
 from scripts.bulk_import.rows import BadRow, Row
+from scripts.bulk_import.worker_process import ImportStopped, Job
 from tests.projections.histories import an_organization, opened
 from tests.scripts.waiting import until
 

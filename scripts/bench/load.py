@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Measured:
-    """What a round took: seconds in all, milliseconds of each request, answers by status."""
+    """What a round took: seconds in all, ms of each request, answers by status, processor time by part."""
 
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
+    cpu_us: dict[str, float] = field(default_factory=dict)
 
     @property
     def per_s(self) -> float:

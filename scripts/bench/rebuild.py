@@ -158,15 +158,15 @@ def _upserts(url: str, per_s: int, rounds: int) -> dict[str, float]:
     quiet: list[float] = []
     busy: list[float] = []
     longest: list[float] = []
-    with serving("api.app:get_app", {"LEDGER_DATABASE_URL": url, "LEDGER_LOG_LEVEL": "error"}) as port:
-        _steadily(port, api_key, per_s, seconds=3, first=0)
+    with serving("api.app:get_app", {"LEDGER_DATABASE_URL": url, "LEDGER_LOG_LEVEL": "error"}) as server:
+        _steadily(server.port, api_key, per_s, seconds=3, first=0)
         for first in range(100_000, 100_000 * (2 * rounds + 1), 200_000):
             _rest(url)
-            without = _steadily(port, api_key, per_s, seconds=10, first=first)
+            without = _steadily(server.port, api_key, per_s, seconds=10, first=first)
             rebuilding = threading.Thread(target=_rebuild, args=(url, 1))
             rebuilding.start()
             meanwhile = _steadily(
-                port, api_key, per_s, seconds=600, first=first + 100_000, going_on=rebuilding.is_alive
+                server.port, api_key, per_s, seconds=600, first=first + 100_000, going_on=rebuilding.is_alive
             )
             rebuilding.join()
             quiet.append(without.percentile_ms(0.99))

@@ -2,6 +2,9 @@
 
 Over HTTP: this service and the floor, each granian with two workers, on one PostgreSQL with fsync on. And the list
 path, whole (body to commit), 32 records a transaction, in two processes.
+
+`cpu_us` says where the processors' time went for one request, in µs: the web processes, PostgreSQL, both in their own
+code and in the kernel, and what stayed idle. The rest is the client's and the machine's.
 """
 
 import hashlib
@@ -16,7 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import psycopg
@@ -27,7 +30,7 @@ from domain.commands import AddReferenceItem, CreateOrganization
 from domain.receipt import Caller, Upsert
 from domain.record import read_record
 from projections.migrations import migrate
-from scripts.bench import floor, load, records
+from scripts.bench import cpu, floor, load, records
 from scripts.embedded import EmbeddedPostgres
 
 PATH = "/v1/patients/upsert"
@@ -66,23 +69,28 @@ def _over_http(url: str, api_key: str, type_id: str, requests: int, rounds: int,
     ours: list[load.Measured] = []
     theirs: list[load.Measured] = []
     with (
-        serving("api.app:get_app", {"LEDGER_DATABASE_URL": url}) as our_port,
-        serving("scripts.bench.floor:get_app", {"FLOOR_DATABASE_URL": url}) as floor_port,
+        psycopg.connect(url, autocommit=True) as connection,
+        serving("api.app:get_app", {"LEDGER_DATABASE_URL": url}) as us,
+        serving("scripts.bench.floor:get_app", {"FLOOR_DATABASE_URL": url}) as them,
     ):
+        postgres = cpu.parent_of(connection.info.backend_pid)
         for place in range(-1, rounds):  # the first round warms both up and does not count
             bodies = records.stream(requests, first=(place + 1) * requests, seed=place)
             for body in bodies:
                 if "external_id" in body:
                     body["external_id"]["type_id"] = type_id
             sent = [load.request(PATH, api_key, orjson.dumps(body)) for body in bodies]
-            for port, measured in ((our_port, ours), (floor_port, theirs)):
-                taken = load.drive(port, sent, clients)
+            for server, measured in ((us, ours), (them, theirs)):
+                parts = {"web": server.pid, "postgres": postgres}
+                before = cpu.counters(parts)
+                taken = load.drive(server.port, sent, clients)
+                after = cpu.counters(parts)
+                taken.cpu_us = {part: (after[part] - before[part]) / requests for part in after}
                 assert set(taken.statuses) == {200}, taken.statuses
                 if place >= 0:
                     measured.append(taken)
             if place < 0:
-                with psycopg.connect(url, autocommit=True) as connection:
-                    connection.execute("VACUUM ANALYZE")  # as autovacuum would have, long ago
+                connection.execute("VACUUM ANALYZE")  # as autovacuum would have, long ago
     ratios = [mine.per_s / least.per_s for mine, least in zip(ours, theirs, strict=True)]
     return {
         "clients": clients,
@@ -95,17 +103,27 @@ def _over_http(url: str, api_key: str, type_id: str, requests: int, rounds: int,
     }
 
 
-def _figures(prefix: str, measured: list[load.Measured]) -> dict[str, float]:
+def _figures(prefix: str, measured: list[load.Measured]) -> dict[str, Any]:
     return {
         f"{prefix}upserts_per_s": round(statistics.median(each.per_s for each in measured), 1),
         f"{prefix}p50_ms": round(statistics.median(each.percentile_ms(0.5) for each in measured), 2),
         f"{prefix}p99_ms": round(statistics.median(each.percentile_ms(0.99) for each in measured), 2),
+        f"{prefix}cpu_us": {
+            part: round(statistics.median(each.cpu_us[part] for each in measured)) for part in measured[0].cpu_us
+        },
     }
 
 
+class Server(NamedTuple):
+    """A server that answers: where, and its first process."""
+
+    port: int
+    pid: int
+
+
 @contextmanager
-def serving(target: str, environment: dict[str, str]) -> Iterator[int]:
-    """Yield the port of a granian with two workers that serves this factory."""
+def serving(target: str, environment: dict[str, str]) -> Iterator[Server]:
+    """Yield a granian with two workers that serves this factory."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -118,7 +136,7 @@ def serving(target: str, environment: dict[str, str]) -> Iterator[int]:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=said, stderr=said)
         try:
             _await_port(port, process)
-            yield port
+            yield Server(port, process.pid)
         finally:
             if process.poll() is not None:
                 said.seek(0)

@@ -68,7 +68,8 @@ def compare_given(one: PersonName, other: PersonName) -> str:
     - nickname: a name and its short form. spelling: such a pair only one edit apart (Jon, John; Zach, Zack).
     - initial: one is the first letter of the other.
     - part: one is the first word of the other, which has more (Mary, Mary Ann),
-      or a blank parted its end from it.
+      or a blank parted its end from it (Assump a).
+    - torn: a blank may have done so, but a name stands before it (Robert A, Roberta).
     - typo, ending, misspelt: slips of the hand or the ear, see `_slip`.
     - alike: none of these, but a person should look (Ann, Anna; Patrick, Patricia).
     - different.
@@ -86,8 +87,10 @@ def compare_given(one: PersonName, other: PersonName) -> str:
     if _is_first_word(one, other) or _is_first_word(other, one):
         return "part"
     slip = _slip(a, b)
-    if slip not in SLIPS and (_is_parted(one, b) or _is_parted(other, a)):
-        return "part"
+    if slip not in SLIPS:
+        for torn, whole in ((one, b), (other, a)):
+            if _is_parted(torn, whole):
+                return "torn" if torn.given in given_names() else "part"
     if slip:
         return slip
     return "alike" if long.startswith(short) or JaroWinkler.similarity(a, b) >= JARO_WINKLER else "different"

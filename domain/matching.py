@@ -30,7 +30,7 @@ __all__ = [
     "match_keys",
 ]
 
-RULE_VERSION = "1"
+RULE_VERSION = "2"
 """Told with every match. It changes with every change of a rule, a word list or a threshold."""
 
 EXTERNAL_ID = "external_id"

@@ -52,7 +52,7 @@ def _is_among(holder: Identity, others: Iterable[Identity]) -> bool:
     """Tell whether a patient may be one of the others, in a second record: then they do not count as two."""
     name = holder.name
     return (not name.given and not name.surname) or any(
-        compare_given(name, other.name) in {"", "equal", "nickname", "spelling", "initial", "part", *SLIPS}
+        compare_given(name, other.name) in {"", "equal", "nickname", "spelling", "initial", "part", "torn", *SLIPS}
         and compare_surname(name, other.name) != "different"
         and compare_birth_dates(holder.birth_date, other.birth_date) != "different"
         for other in others

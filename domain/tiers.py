@@ -48,7 +48,7 @@ def close_demographics(evidence: Evidence) -> str | None:
     if first == "equal":
         in_question = last in {"typo", "part", "former"}
     elif last == "equal":
-        in_question = first in {"nickname", "spelling", "initial", "part", "former", "alike", *SLIPS}
+        in_question = first in {"nickname", "spelling", "initial", "part", "torn", "former", "alike", *SLIPS}
     else:
         in_question = first == "swapped" or (last == "typo" and first in {"nickname", "typo", "misspelt"})
     if not in_question:
@@ -100,9 +100,9 @@ def _name_with_birth_date(evidence: Evidence) -> str:
     first, last = evidence.first_name, evidence.last_name
     if (first, last) == ("equal", "equal"):
         return HOLDS
-    if first not in {"equal", "swapped", "nickname", "spelling", "initial", "part", "former", *SLIPS}:
+    if first not in {"equal", "swapped", "nickname", "spelling", "initial", "part", "torn", "former", *SLIPS}:
         return "first_name"
-    if first in {"initial", "part", "former"} and last != "equal":
+    if first in {"initial", "part", "torn", "former"} and last != "equal":
         return "last_name"
     if first not in {"equal", "swapped"} and last not in {"equal", "typo", "similar", ""}:
         return "last_name"
@@ -143,9 +143,10 @@ def _name_alone(evidence: Evidence) -> str:
 def _another_person(evidence: Evidence) -> str:
     """Return what says that two names, close or even equal, are two people's: another sex, another middle name.
 
-    Where given names differ in the last vowel only, the sex must be known and the same.
+    Where given names differ in the last vowel only, or one may be the other with an initial behind it, the sex must be
+    known and the same.
     """
-    if evidence.gender == "different" or (evidence.first_name == "ending" and evidence.gender != "equal"):
+    if evidence.gender == "different" or (evidence.first_name in {"ending", "torn"} and evidence.gender != "equal"):
         return "gender"
     return "middle_name" if evidence.middle_name == "different" else HOLDS
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain.evidence import Evidence
 from domain.likeness import SLIPS
 
-_SAME_NAME = frozenset({"equal", "nickname", "spelling", "initial", "part", "former", "swapped", *SLIPS})
+_SAME_NAME = frozenset({"equal", "nickname", "spelling", "initial", "part", "torn", "former", "swapped", *SLIPS})
 _WEIGHTS = {
     "equal": 4,
     "doubtful": 4,
@@ -16,6 +16,7 @@ _WEIGHTS = {
     "part": 2,
     "initial": 2,
     "additional": 2,
+    "torn": 1,
     "typo": 1,
     "misspelt": 1,
     "ending": 1,

@@ -70,6 +70,7 @@ _EVIDENCE = {
     "nickname": "{} is a short form",
     "initial": "{} is the initial",
     "part": "{} fits in part",
+    "torn": "{} fits with the letter behind it",
     "former": "former {}",
     "swapped": "{} swapped",
     "typo": "{} off by a typo",

@@ -108,6 +108,13 @@ def test_a_blank_struck_within_a_name_is_no_initial():
 
 
 @pytest.mark.parametrize(
+    ("one", "other"), [("Robert A", "Roberta"), ("Eric A.", "Erica"), ("Ann A", "Anna"), ("Joe L", "Joel")]
+)
+def test_a_letter_behind_a_name_may_be_an_initial(one, other):
+    assert given(one, other) == "torn"
+
+
+@pytest.mark.parametrize(
     ("one", "other", "word"),
     [
         ("García-López", "Garcia Lopez", "equal"),

@@ -78,6 +78,15 @@ def test_a_half_surname_does_not_match_against_other_contacts():
     assert refusal(person("Ann", "Lopez", BORN, phone=OTHER_PHONE), compound) == ("contact", True)
 
 
+@pytest.mark.parametrize("phone", [PHONE, OTHER_PHONE, None])
+def test_a_name_with_an_initial_is_a_longer_name_only_where_the_sex_is_known_and_the_same(phone):
+    roberta = person("Roberta", "Smithson", BORN, phone=PHONE, gender="F")
+    robert_a = person("Robert A", "Smithson", BORN, phone=phone)
+    assert refusal(robert_a, roberta) == ("gender", True)
+    assert refusal(replace(robert_a, gender="M"), roberta) == ("gender", True)
+    assert tier(replace(robert_a, gender="F"), roberta) == "demographics"
+
+
 def test_month_and_day_swapped_match_only_with_a_contact():
     swapped = replace(ANN, date_of_birth="1980-04-03", phone=None, email=None)
     patient = replace(ANN, date_of_birth="1980-03-04")

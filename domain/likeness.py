@@ -120,13 +120,16 @@ def _slip(a: str, b: str) -> str:
       where both are known to be of one sex.
     - misspelt: the dictionary knows at most one; one edit, or two in eight letters and more; and the first letter
       sounds the same: rhymes are what twins are called (Jalon, Talon). Five letters at least: short names that we do
-      not know (Minh, Linh; Jing, Ming) are as near to each other as a slip. No slip is told apart in Chinese.
+      not know (Minh, Linh; Jing, Ming) are as near to each other as a slip.
+
+    The dictionary is of Latin letters: in other scripts every name would be a non-word, so none is taken for a slip
+    (Александр, Александра).
     """
     edits, length = _edits(a, b), min(len(a), len(b))
     if edits > 2 or (edits == 2 and length < 8):
         return ""
     known = (a in given_names()) + (b in given_names())
-    if known == 2 or length < (3 if a.isascii() and b.isascii() else 5):
+    if known == 2 or length < 3 or not (a.isascii() and b.isascii()):
         return "alike"
     if edits == 1 and _last_vowel_differs(a, b):
         return "ending"

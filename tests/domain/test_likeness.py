@@ -95,6 +95,19 @@ def test_short_and_unknown_names_have_no_typos():
     assert given("王明", "王朋") == "alike"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Александр", "Александра"),
+        ("Евгений", "Евгения"),
+        ("Αλέξανδρος", "Αλεξάνδρα"),
+        ("عبدالرحمن", "عبدالرحيم"),
+    ],
+)
+def test_names_that_the_dictionary_cannot_know_have_no_typos(one, other):
+    assert given(one, other) == "alike"
+
+
 def test_an_initial_and_a_first_word_are_told():
     assert given("J.", "John") == "initial"
     assert given("J", "K") == "different"

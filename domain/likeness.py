@@ -66,7 +66,7 @@ def compare_given(one: PersonName, other: PersonName) -> str:
 
     - equal: the same after folding.
     - nickname: a name and its short form. spelling: such a pair only one edit apart (Jon, John; Zach, Zack).
-    - initial: one is the first letter of the other.
+    - initial: one is the first letter of the other. A lone character of a script without capitals is a whole name.
     - part: one is the first word of the other, which has more (Mary, Mary Ann),
       or a blank parted its end from it (Assump a).
     - torn: a blank may have done so, but a name stands before it (Robert A, Roberta).
@@ -82,7 +82,7 @@ def compare_given(one: PersonName, other: PersonName) -> str:
     if is_nickname(a, b):
         return "spelling" if _edits(a, b) == 1 else "nickname"
     short, long = sorted((a, b), key=len)
-    if len(short) == 1 and short.isalpha():
+    if len(short) == 1 and short.islower():
         return "initial" if long.startswith(short) else "different"
     if _is_first_word(one, other) or _is_first_word(other, one):
         return "part"

@@ -108,8 +108,14 @@ def test_names_that_the_dictionary_cannot_know_have_no_typos(one, other):
     assert given(one, other) == "alike"
 
 
+@pytest.mark.parametrize(("one", "other"), [("伟", "伟明"), ("민", "민수"), ("さ", "さくら")])
+def test_a_name_of_one_character_is_no_initial(one, other):
+    assert given(one, other) == "alike"
+
+
 def test_an_initial_and_a_first_word_are_told():
     assert given("J.", "John") == "initial"
+    assert given("И.", "Иван") == "initial"
     assert given("J", "K") == "different"
     assert given("Mary", "Mary-Ann") == "part"
     assert given("Maria Elena", "Maria Luisa") in {"alike", "different"}

@@ -11,6 +11,7 @@ from importlib.resources import files
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from domain.names import PersonName
+from domain.placeholders import is_newborn_name
 
 JARO_WINKLER = 0.88
 """The usual threshold for surnames. Given names are compared by it only to tell a reviewer."""
@@ -86,7 +87,7 @@ def compare_given(one: PersonName, other: PersonName) -> str:
         return "initial" if long.startswith(short) else "different"
     if _is_first_word(one, other) or _is_first_word(other, one):
         return "part"
-    slip = _slip(a, b)
+    slip = "" if _are_newborns(one, other) else _slip(a, b)
     if slip not in SLIPS:
         for torn, whole in ((one, b), (other, a)):
             if _is_parted(torn, whole):
@@ -94,6 +95,11 @@ def compare_given(one: PersonName, other: PersonName) -> str:
     if slip:
         return slip
     return "alike" if long.startswith(short) or JaroWinkler.similarity(a, b) >= JARO_WINKLER else "different"
+
+
+def _are_newborns(one: PersonName, other: PersonName) -> bool:
+    """Tell whether both are named after their mothers: what differs is which of the twins it is, and no slip."""
+    return all(is_newborn_name(" ".join(each.given_words)) for each in (one, other))
 
 
 def _is_first_word(one: PersonName, other: PersonName) -> bool:

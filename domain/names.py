@@ -8,7 +8,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-from domain.placeholders import is_placeholder_name, is_unknown_person
+from domain.placeholders import is_newborn_name, is_placeholder_name, is_unknown_person
 
 
 def _words(text: str) -> frozenset[str]:
@@ -81,7 +81,8 @@ def parse_name(first: str | None, middle: str | None = None, last: str | None = 
     """Take a name as it was sent apart into comparable parts.
 
     Titles, credentials and what stands in brackets or quotes go. A suffix is recognised behind each of the three.
-    A single letter behind the first name is the middle initial when no middle name is given.
+    A single letter behind the first name is the middle initial when no middle name is given; a newborn's says
+    which of the twins it is, and belongs to the name.
     """
     given_words, given_suffix = _without_affixes(first)
     surname_words, surname_suffix = _without_affixes(last)
@@ -91,6 +92,8 @@ def parse_name(first: str | None, middle: str | None = None, last: str | None = 
         middle_words.pop()
     if not middle_words and len(given_words) == 2 and len(given_words[1]) == 1 < len(given_words[0]):
         middle_words = [given_words.pop()]
+    if len(middle_words) == 1 == len(middle_words[0]) and is_newborn_name(" ".join(given_words)):
+        given_words.append(middle_words.pop())
     given, middle_name, surname = map(" ".join, (given_words, middle_words, surname_words))
     unknown = is_unknown_person(given, surname)
     no_given = bool(given) and (unknown or is_placeholder_name(given))

@@ -49,6 +49,14 @@ _NAME_WORDS = _words(
 )
 _INFANT_WORDS = _words("baby bb bg infant newborn nb twin triplet boy girl male female fetus foetus")
 _INFANT_REST = _INFANT_WORDS | _words("a b c d i ii iii one two three first second third of mom mother s")
+_NEWBORN = re.compile(
+    r"""
+    .*[a-z][ ] (?: baby | bb | bg | boy | female | girl | infant | male | newborn | twin | triplet ) (?: [ ]?[a-h0-9] )?
+    | .*[a-z] (?: boy | girl ) (?: [ ]?[a-h0-9] )?
+    | (?: boy | girl ) (?: [ ][a-h0-9] )? [ ]of[ ] .+
+    """,
+    re.VERBOSE,
+)
 _UNKNOWN_PERSONS = frozenset({("john", "doe"), ("jane", "doe"), ("johnny", "doe"), ("janie", "doe")})
 _BIRTH_DATES = _words(
     """
@@ -140,6 +148,15 @@ def is_placeholder_name(folded: str) -> bool:
     if words[0] in {"baby", "bb", "bg", "infant", "newborn", "nb", "twin", "triplet"} and len(words) > 1:
         return True
     return words[0] in _NAME_WORDS and all(w in _NAME_WORDS or w in _INFANT_REST or w.isdigit() for w in words)
+
+
+def is_newborn_name(folded: str) -> bool:
+    """Tell whether a folded given name says whose newborn this is: "judy girl", "wendysgirl", "boy of judy".
+
+    So hospitals name newborns who have no name yet. It is a name, but of two born together only a letter or number
+    differs: "judy girl a", "judy girl b".
+    """
+    return _NEWBORN.fullmatch(folded) is not None
 
 
 def is_unknown_person(first: str, last: str) -> bool:

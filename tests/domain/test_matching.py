@@ -132,6 +132,26 @@ def test_newborns_without_a_name_are_for_a_person_to_judge(first):
     assert refusal(replace(newborn, first_name=first), newborn) == ("placeholder_name", True)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"first_name": "Judy Girl A"}, {"first_name": "Judy Girl B"}),
+        ({"first_name": "Judys Boy 1"}, {"first_name": "Judys Boy 2"}),
+        ({"first_name": "Judy Girl"}, {"first_name": "Judy Girl B"}),
+        ({"first_name": "WendysgirlA"}, {"first_name": "WendysgirlB"}),
+        ({"first_name": "Wendysgirl A"}, {"first_name": "Wendysgirl B"}),
+        ({"first_name": "Judy Twin", "middle_name": "A"}, {"first_name": "Judy Twin", "middle_name": "B"}),
+        ({"first_name": "Boy A of Judy"}, {"first_name": "Boy B of Judy"}),
+    ],
+)
+def test_newborns_who_bear_their_mothers_name_are_told_apart_by_a_letter(one, other):
+    newborn = person(None, "Lee", "2026-11-01", phone=PHONE)
+    first, second = replace(newborn, **one), replace(newborn, **other)
+    _, flagged = refusal(second, first)
+    assert flagged
+    assert tier(first, first, second) == "demographics"
+
+
 def test_strangers_who_share_only_placeholders_share_nothing():
     stranger = person("Unknown", "Unknown", "1900-01-01", phone="+19999999999", email="none@none.com")
     assert unremarkable(stranger, stranger)

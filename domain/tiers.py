@@ -112,14 +112,19 @@ def _name_with_birth_date(evidence: Evidence) -> str:
 def _name_with_near_birth_date(evidence: Evidence) -> str:
     """Judge the name where the date of birth may have a typo: there is no room for doubt in both.
 
-    Twins born around midnight have dates one digit apart, so the given name must be equal or a nickname.
+    Twins born around midnight have dates one digit apart, so the given name must be equal or a nickname, and no middle
+    name another. A father and a son of one name and birthday may have them too: a suffix on one side says it is they.
     """
     first, last = evidence.first_name, evidence.last_name
     if first not in {"equal", "nickname"}:
         return "first_name"
     if last not in {"equal", "typo"} or (first, last) == ("nickname", "typo"):
         return "last_name"
-    return HOLDS if first == "equal" else _another_person(evidence)
+    if evidence.suffix == "one_sided":
+        return "suffix"
+    if first == "equal":
+        return "middle_name" if evidence.middle_name == "different" else HOLDS
+    return _another_person(evidence)
 
 
 def _name_alone(evidence: Evidence) -> str:

@@ -195,6 +195,15 @@ def test_a_typo_in_the_birth_date_is_the_same_person_with_the_same_name():
     assert tier(replace(ANN, date_of_birth="1980-03-22", first_name="Annn"), ANN) is None
 
 
+def test_a_typo_in_the_birth_date_leaves_no_room_for_another_middle_name_or_a_suffix():
+    near = replace(ANN, date_of_birth="1980-03-22")
+    jose, fernanda = replace(ANN, middle_name="Jose"), replace(near, middle_name="Fernanda")
+    assert refusal(fernanda, jose) == ("date_of_birth", True)
+    father, son = person("John", "Lee", "1950-05-12", phone=PHONE), person("John", "Lee Jr", "1980-05-12", phone=PHONE)
+    assert refusal(son, father) == ("date_of_birth", True)
+    assert tier(replace(near, gender="male"), replace(ANN, gender="female")) == "phone_fuzzy_name"
+
+
 def test_parent_and_child_on_one_phone():
     mother = person("Ann", "Lee", BORN, phone=PHONE)
     assert unremarkable(person("Anna", "Lee", OTHER_BORN, phone=PHONE), mother)

@@ -119,7 +119,8 @@ def compare(record: Identity, patient: Identity, shared: Set[str] = frozenset())
 
     first_name, last_name: the words of `likeness`; also swapped, former (a name the patient bore before), drifted
     (near the present name, far from the first one), placeholder.
-    suffix: equal, different, one_sided. phone: equal, additional (one side's additional number), shared, different.
+    suffix: equal, different, one_sided. phone: equal, additional (one side's additional number), both_additional
+    (nothing but both sides' additional number), shared, different.
     """
     one, other = record.name, patient.name
     born = compare_birth_dates(record.birth_date, patient.birth_date)
@@ -209,6 +210,8 @@ def _compare_phones(record: Identity, patient: Identity, shared: Set[str]) -> st
         return "equal"
     if carrying & {record.phone, patient.phone}:
         return "additional"
+    if carrying:
+        return "both_additional"
     if common:
         return "shared"
     return "different" if ours and theirs and record.phone and patient.phone else ""

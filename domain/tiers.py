@@ -68,11 +68,12 @@ def shared_contact(word: str, evidence: Evidence, record: Identity, patient: Ide
     A family shares its contacts and its surname, so the given name decides, and what else is known may refuse:
 
     - shared_contact: too many different people hold it, unless the record says just what is known of one of them.
+    - additional_phone: it needs the date of birth, or is nobody's main number.
     - date_of_birth: known on both sides and different by more than a typo.
     - suffix, gender, middle_name, twins, external_id: see the functions below.
     - first_name, last_name: too far apart for what else is known.
     """
-    if word not in {"equal", "additional", "shared"}:
+    if word not in {"equal", "additional", "both_additional", "shared"}:
         return None
     if restates(record, patient):
         return HOLDS
@@ -87,8 +88,10 @@ def shared_contact(word: str, evidence: Evidence, record: Identity, patient: Ide
     elif evidence.date_of_birth in _NEAR_DAY:
         refusal = _name_with_near_birth_date(evidence)
     else:
-        refusal = _name_alone(evidence) if word != "additional" else "additional_phone"
-    return "shared_contact" if refusal == HOLDS and word == "shared" else refusal
+        refusal = "additional_phone" if word in {"additional", "both_additional"} else _name_alone(evidence)
+    if refusal == HOLDS and word in {"shared", "both_additional"}:
+        return "shared_contact" if word == "shared" else "additional_phone"
+    return refusal
 
 
 def _name_with_birth_date(evidence: Evidence) -> str:

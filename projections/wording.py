@@ -81,6 +81,7 @@ _EVIDENCE = {
     "doubtful": "same {}, though a doubtful one",
     "month_day_swapped": "{} with month and day swapped",
     "additional": "{} known as the additional one",
+    "both_additional": "same additional {}",
     "shared": "{} shared by many people",
     "placeholder": "{} only a placeholder",
     "one_sided": "{} on one side only",

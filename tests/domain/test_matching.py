@@ -256,6 +256,15 @@ def test_an_additional_phone_counts_with_a_birth_date_only():
     assert refusal(person("Ann", "Lee", phone=OTHER_PHONE), patient) == ("additional_phone", True)
 
 
+def test_an_additional_phone_of_both_is_told_as_that_and_carries_no_match():
+    patient = replace(ANN, additional_phone=OTHER_PHONE)
+    outcome = place(person("Ann", "Lee", phone="+12125550111", additional_phone=OTHER_PHONE), patient)
+    assert isinstance(outcome, NoMatch)
+    assert [(rival.reason, rival.evidence["phone"], rival.flag) for rival in outcome.rivals] == [
+        ("additional_phone", "both_additional", True)
+    ]
+
+
 def test_a_reassigned_phone_finds_nobody():
     assert unremarkable(person("Zoe", "Kim", phone=PHONE), ANN)
 

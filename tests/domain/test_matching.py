@@ -500,6 +500,15 @@ def test_the_demographics_of_another_patient_are_a_suspected_overlay():
     assert outcome.overlay.other_id == "2"
 
 
+def test_a_twin_under_the_id_of_the_other_is_a_suspected_overlay():
+    ana, anna = (replace(TWIN, first_name=name, external_ids=(("mrn", name),)) for name in ("Ana", "Anna"))
+    outcome = place(replace(anna, external_ids=ana.external_ids), ana, anna)
+    assert isinstance(outcome, Match)
+    assert outcome.id == "1"
+    assert outcome.overlay is not None
+    assert outcome.overlay.other_id == "2"
+
+
 def test_two_holders_of_one_external_id_are_never_guessed():
     outcome = place(Identity(external_ids=(("mrn", "7"),)), HELD, HELD)
     assert isinstance(outcome, NoMatch)

@@ -124,9 +124,9 @@ def _slip(a: str, b: str) -> str:
     - typo: one edit, and the dictionary knows one of them.
     - ending: only a last vowel differs, which carries the sex in many languages (Karim, Karima): it is a slip
       where both are known to be of one sex.
-    - misspelt: the dictionary knows at most one; one edit, or two in eight letters and more; and the first letter
-      sounds the same: rhymes are what twins are called (Jalon, Talon). Five letters at least: short names that we do
-      not know (Minh, Linh; Jing, Ming) are as near to each other as a slip.
+    - misspelt: the dictionary knows neither; one edit, and the first letter sounds the same: rhymes are what twins are
+      called (Jalon, Talon). Five letters at least: short names that we do not know (Minh, Linh; Jing, Ming) are as
+      near to each other as a slip. Two edits make another name (Xiaoming, Xiaohong), alike in eight letters and more.
 
     The dictionary is of Latin letters: in other scripts every name would be a non-word, so none is taken for a slip
     (Александр, Александра).
@@ -135,11 +135,11 @@ def _slip(a: str, b: str) -> str:
     if edits > 2 or (edits == 2 and length < 8):
         return ""
     known = (a in given_names()) + (b in given_names())
-    if known == 2 or length < 3 or not (a.isascii() and b.isascii()):
+    if edits == 2 or known == 2 or length < 3 or not (a.isascii() and b.isascii()):
         return "alike"
-    if edits == 1 and _last_vowel_differs(a, b):
+    if _last_vowel_differs(a, b):
         return "ending"
-    if edits == 1 and known == 1:
+    if known == 1:
         return "typo"
     same_sound = a[0] == b[0] or any(a[0] in group and b[0] in group for group in _SOUNDS)
     return "misspelt" if length >= 5 and same_sound else "alike"

@@ -90,6 +90,13 @@ def test_an_unknown_name_that_rhymes_is_another_one():
     assert given("Zhavelle", "Zhavele") == "misspelt"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("Xiaoming", "Xiaohong"), ("Surinder", "Sukhinder"), ("Adesewa", "Adesola")]
+)
+def test_two_edits_make_another_name(one, other):
+    assert given(one, other) == "alike"
+
+
 def test_short_and_unknown_names_have_no_typos():
     assert given("Xun", "Xin") == "alike"
     assert given("王明", "王朋") == "alike"

@@ -69,8 +69,9 @@ def restore(url: str, folder: Path, key: VerifierKey | None, checkpoints: Checkp
         if migrated and not _is_empty(owner):
             raise LedgerNotEmpty
         _make_roles(owner, manifest.roles)
+        version = owner.info.server_version
     replacing = ["--clean", "--if-exists"] if migrated else []
-    programs.run("pg_restore", url, "--single-transaction", "--exit-on-error", "--no-owner", *replacing, dump)
+    programs.restore(url, dump, *replacing, server_version=version)
     differing = whole.differing(url, manifest.fingerprints)
     migrate(url)
     return Restored(manifest, differing, whole.check(url, key or public_key(folder), checkpoints))

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from projections.sign import Signer
 from projections.tracking import FollowerRecorder
 from projections.verify import verify
 from scripts.backup import manifest as manifests
+from scripts.backup import programs
 from scripts.backup.make import FolderTaken, NothingToBackUp, NotWhole, back_up
 from scripts.backup.manifest import DamagedBackup, Manifest, NewerBackup, NoBackup
 from scripts.backup.programs import ProgramFailed
@@ -105,9 +107,16 @@ def bare(server_url: str, new_database: NewDatabase) -> Iterator[Callable[[], st
             admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
+@pytest.fixture(params=[0, 990_000], ids=["by pg_restore", "as on an older server"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore in both ways, whatever the server."""
+    monkeypatch.setattr(programs, "KNOWS_TRANSACTION_TIMEOUT", request.param)
+
+
 # ---- the way there and back
 
 
+@pytest.mark.usefixtures("way")
 def test_what_is_restored_is_what_was_backed_up_and_goes_on(site: Site, bare: Callable[[], str]):
     manifest = site.back_up()
     url = bare()
@@ -146,6 +155,7 @@ def test_a_backup_under_load_is_of_one_moment(site: Site, bare: Callable[[], str
     assert site.restore(bare()).passed
 
 
+@pytest.mark.usefixtures("way")
 def test_a_ledger_that_was_migrated_and_holds_nothing_is_restored_into(site: Site, new_database: NewDatabase):
     site.back_up()
     with new_database() as url:
@@ -300,6 +310,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_changed(
     assert asked(url, "SELECT FROM pg_tables WHERE schemaname = 'public'") == []
 
 
+@pytest.mark.usefixtures("way")
 def test_a_restore_that_fails_half_way_leaves_nothing_and_quotes_no_row(site: Site, bare: Callable[[], str]):
     site.back_up(verified=False)
     url = bare()
@@ -309,6 +320,26 @@ def test_a_restore_that_fails_half_way_leaves_nothing_and_quotes_no_row(site: Si
         site.restore(url)
     assert failed.value.details["reason"] == "something of this name is there already"
     assert asked(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [("patients",)]
+
+
+def test_an_older_server_is_not_told_what_it_does_not_know_and_keeps_nothing_of_half_a_dump(
+    bare: Callable[[], str], folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`SET transaction_timeout` is what every pg_restore since 17 says, and a PostgreSQL 15 or 16 refuses."""
+    find = programs.find
+    monkeypatch.setattr(programs, "find", lambda name: folder / name if name == "pg_restore" else find(name))
+    said = [
+        *("SET lock_timeout = 0;", "SET transaction_timeout = 0;", "SET client_encoding = 'UTF8';"),
+        "CREATE TABLE asked AS SELECT current_setting('transaction_timeout'), 'SET transaction_timeout = 0;' AS said;",
+    ]
+    url = f"{bare()}&options=-c%20transaction_timeout%3D60s"
+    for code, kept in ((1, []), (0, [("1min", "SET transaction_timeout = 0;")])):
+        (folder / "pg_restore").write_text("\n".join(["#!/bin/sh", "cat <<'END'", *said, "END", f"exit {code}", ""]))
+        (folder / "pg_restore").chmod(0o700)
+        with pytest.raises(ProgramFailed) if code else nullcontext():
+            programs.restore(url, folder / "dump", server_version=150_000)
+        there = asked(url, "SELECT to_regclass('asked') IS NOT NULL") == [(True,)]
+        assert (asked(url, "SELECT * FROM asked") if there else []) == kept
 
 
 def test_a_database_without_a_ledger_is_told(bare: Callable[[], str], folder: Path):

@@ -7,7 +7,8 @@ without the arguments.
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -43,6 +44,23 @@ class Templates(logging.Handler):
         structlog.get_logger().log(max(record.levelno, logging.DEBUG), template, logger=record.name)
 
 
+class Lines:
+    """Where lines go. One that is not taken, by a full disk or a closed pipe, is lost; whoever logs goes on."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, line: bytes) -> None:
+        """Write a line."""
+        with suppress(OSError):
+            self._file.write(line)
+
+    def flush(self) -> None:
+        """Pass on what was written."""
+        with suppress(OSError):
+            self._file.flush()
+
+
 def set_up(level: str) -> None:
     """Log from this level on, in this process."""
     structlog.configure(
@@ -53,7 +71,7 @@ def set_up(level: str) -> None:
             structlog.processors.JSONRenderer(serializer=orjson.dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", Lines(sys.stderr.buffer))),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()

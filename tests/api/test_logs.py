@@ -1,6 +1,8 @@
 """May every key be logged that our code logs?"""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 from api import logs
@@ -22,3 +24,12 @@ def test_every_key_that_is_logged_is_listed():
     logged = {each.arg for call in calls for each in call.keywords if each.arg is not None}
     assert logged >= {"follower", "position", "route"}
     assert not logged - set(logs.KEYS)
+
+
+def test_whoever_logs_goes_on_where_no_line_can_be_written():
+    program = "from api import logs; logs.set_up('info'); import structlog; structlog.get_logger().info('x'); print(1)"
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert ended.stdout == b"1\n"

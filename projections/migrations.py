@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import tuple_row
 
-from domain.errors import LedgerError
+from domain.errors import LedgerError, LedgerUnavailable
 
 FOLDER = Path(__file__).parent / "sql" / "migrations"
 
@@ -29,6 +29,10 @@ class MigrationChanged(LedgerError):
 
 class NewerDatabase(LedgerError):
     """This database was migrated by a newer version of the program; run that version."""
+
+
+class MigrationFailed(LedgerUnavailable):
+    """A migration failed; the database is as after the one before it."""
 
 
 class OwnerMayNotCreateRoles(LedgerError):
@@ -82,7 +86,7 @@ def migrate(url: str) -> list[Migration]:
         )
         applied = _pending(connection)
         for migration in applied:
-            with _roles_explained(connection), connection.transaction():
+            with _explained(connection, migration), connection.transaction():
                 connection.execute(migration.sql.encode())
                 connection.execute(
                     "INSERT INTO migrations (number, name, checksum) VALUES (%s, %s, %s)",
@@ -93,16 +97,22 @@ def migrate(url: str) -> list[Migration]:
 
 
 @contextmanager
-def _roles_explained(connection: psycopg.Connection) -> Iterator[None]:
+def _explained(connection: psycopg.Connection, migration: Migration) -> Iterator[None]:
+    """Turn the database's refusal into a sentence. What it says of a value is left out: it may be a patient's."""
     try:
         yield
-    except errors.InsufficientPrivilege:
+    except errors.InsufficientPrivilege as error:
         there = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)"
         may = connection.execute("SELECT rolcreaterole FROM pg_roles WHERE rolname = current_user").fetchone()
         if may == (False,) and _roles(connection, there) < set(ROLES):
             run = f"ALTER ROLE {connection.info.user} CREATEROLE"
             raise OwnerMayNotCreateRoles(as_superuser=run) from None
+        raise MigrationFailed(migration=migration.name, reason=error.diag.message_primary) from None
+    except psycopg.OperationalError:
         raise
+    except psycopg.Error as error:
+        reason = type(error).__name__ if isinstance(error, psycopg.DataError) else error.diag.message_primary
+        raise MigrationFailed(migration=migration.name, reason=reason) from None
 
 
 def check_roles(url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from projections import migrations
-from projections.migrations import MigrationChanged, NewerDatabase, known, migrate, pending
+from projections.migrations import MigrationChanged, MigrationFailed, NewerDatabase, known, migrate, pending
 from tests.clinic import asked
 
 
@@ -80,12 +80,27 @@ def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(
 ):
     assert database_url, "the roles are there"
     _in_order(folder, "CREATE TABLE one (id int)", "CREATE TABLE two (id int); SELECT 1 / 0")
-    with pytest.raises(psycopg.errors.DivisionByZero):
+    with pytest.raises(MigrationFailed) as failed:
         migrate(empty_url)
+    assert failed.value.details == {"migration": "0003_step", "reason": "DivisionByZero"}
     assert asked(empty_url, "SELECT to_regclass('one') IS NULL, to_regclass('two') IS NULL") == [(False, True)]
     assert [each.number for each in pending(empty_url)] == [3]
     (folder / "0003_step.sql").write_text("CREATE TABLE two (id int)")
     assert [each.number for each in migrate(empty_url)] == [3]
+
+
+def test_a_migration_that_fails_quotes_no_row(empty_url: str, folder: Path, database_url: str):
+    assert database_url, "the roles are there"
+    _in_order(folder, "CREATE TABLE one (name text); INSERT INTO one VALUES ('Rosa'), ('Rosa')", "")
+    for statement, reason in (
+        ("ALTER TABLE one ADD UNIQUE (name)", 'could not create unique index "one_name_key"'),
+        ("ALTER TABLE one ALTER name TYPE int USING name::int", "InvalidTextRepresentation"),
+        ("SELECT * FROM two", 'relation "two" does not exist'),
+    ):
+        (folder / "0003_step.sql").write_text(statement)
+        with pytest.raises(MigrationFailed) as failed:
+            migrate(empty_url)
+        assert failed.value.details == {"migration": "0003_step", "reason": reason}
 
 
 def test_a_migration_that_was_changed_after_it_was_applied_is_refused(empty_url: str, folder: Path, database_url: str):

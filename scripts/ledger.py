@@ -51,6 +51,10 @@ app.command("import")(import_file)
 app.add_typer(bench, name="bench")
 
 
+class FileUnusable(LedgerUnavailable):
+    """A file or folder cannot be used."""
+
+
 def main() -> None:
     """Run one verb; what the ledger refuses is a sentence, not a traceback."""
     try:
@@ -59,6 +63,8 @@ def main() -> None:
         sys.exit(connection.fail(error))
     except psycopg.OperationalError as error:
         sys.exit(connection.fail(LedgerUnavailable(cause=type(error).__name__)))
+    except OSError as error:
+        sys.exit(connection.fail(FileUnusable(file=error.filename, reason=error.strerror)))
 
 
 if __name__ == "__main__":

@@ -449,3 +449,19 @@ def _open(url: str) -> Any:
     from tests.clinic import open_ledger
 
     return open_ledger(url)
+
+
+def test_a_place_that_cannot_be_written_is_named_and_is_no_finding(site: Site, folder: Path):
+    (folder / "file").touch()
+    ended = subprocess.run(
+        [sys.executable, "-m", "scripts.ledger", "backup", str(folder / "file" / "backup")],
+        env={**os.environ, "LEDGER_DATABASE_URL": site.clinic.url, "LEDGER_DATA_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert (
+        ended.stderr
+        == f"A file or folder cannot be used. (file: {folder}/file/backup.partial, reason: Not a directory)\n"
+    )

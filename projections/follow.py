@@ -239,6 +239,8 @@ def _steps(following: Following, name: str, stop: Flag, poll: float) -> Iterator
             failures += 1
             kind, details = type(error).__name__, error.details if isinstance(error, LedgerError) else {}
             reason = ", ".join(f"{what} {value}" for what, value in details.items())
+            if isinstance(error, OSError):
+                reason = error.strerror or ""
             position = details.get("position")
             log.error("follower cannot go on", follower=name, error=kind, position=position, reason=reason)
             following.tell(f"{kind} {reason}".strip())

@@ -35,6 +35,14 @@ def test_a_follower_that_cannot_go_on_says_where_in_a_line_that_holds_listed_key
     }
 
 
+def test_a_follower_that_cannot_write_a_file_says_why(database_url, folder):
+    with opened(database_url) as ledger:
+        live(ledger, an_organization(ledger), 5, seed=1)
+    (folder / "checkpoints").touch()
+    line, _ = _first_line(database_url, folder, level="warning")
+    assert (line["error"], line["reason"]) == ("FileExistsError", "File exists")
+
+
 def _first_line(url: str, folder: Path, level: str) -> tuple[dict[str, Any], str]:
     """Return the first line of `follow` on standard error, and what it wrote to standard output until its end."""
     with subprocess.Popen(

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from uuid import uuid4
 
-from domain.signed_note import SigningKey, VerifierKey
+from domain.signed_note import MalformedNote, SigningKey, VerifierKey
 from projections.checkpoint_folder import CheckpointFolder
 
 SECRET, PUBLIC = "signing-key", "verifier-key"
@@ -25,7 +25,10 @@ def signing_key(directory: Path) -> SigningKey:
             pass
         finally:
             draft.unlink()
-    key = SigningKey.parse(secret.read_text("utf-8").strip())
+    try:
+        key = SigningKey.parse(secret.read_text("utf-8").strip())
+    except MalformedNote as error:
+        raise MalformedNote(**error.details, file=str(secret)) from None
     public = directory / PUBLIC
     if not public.exists():
         public.write_text(f"{key.verifier}\n", encoding="utf-8")

@@ -43,6 +43,19 @@ def test_a_follower_that_cannot_write_a_file_says_why(database_url, folder):
     assert (line["error"], line["reason"]) == ("FileExistsError", "File exists")
 
 
+def test_a_key_that_cannot_be_read_is_named(database_url, folder):
+    (folder / "signing-key").write_text("no key")
+    ended = subprocess.run(
+        [sys.executable, "-m", "scripts.ledger", "follow"],
+        env={**os.environ, "LEDGER_DATABASE_URL": database_url, "LEDGER_DATA_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert f"file: {folder}/signing-key" in ended.stderr
+
+
 def _first_line(url: str, folder: Path, level: str) -> tuple[dict[str, Any], str]:
     """Return the first line of `follow` on standard error, and what it wrote to standard output until its end."""
     with subprocess.Popen(

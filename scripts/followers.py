@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +12,9 @@ from scripts.embedded import launch
 
 PATIENCE = 20
 """Seconds that the followers get to finish their transaction."""
+
+LONGEST_WAIT = 30.0
+"""Seconds until a process that ended is begun again, at most: one that keeps ending waits twice as long each time."""
 
 
 class Followers:
@@ -20,6 +24,8 @@ class Followers:
         self._environment = {**os.environ, "LEDGER_DATA_DIR": data_dir, "LEDGER_DATABASE_URL": database_url}
 
     def __enter__(self) -> Self:
+        self._wait = 0.5
+        self._again: float | None = None
         self._process = self._start()
         return self
 
@@ -34,11 +40,20 @@ class Followers:
             self._process.wait(timeout=10)
 
     def check(self) -> None:
-        """Start the process again when it has ended: upserts go on without it, and nothing is lost."""
-        if self._process.poll() is not None:
+        """Start the process again some time after it has ended: upserts go on without it, and nothing is lost."""
+        now = time.monotonic()
+        if self._process.poll() is None:
+            if now - self._began > LONGEST_WAIT:
+                self._wait = 0.5
+        elif self._again is None:
+            self._again = now + self._wait
+        elif now > self._again:
+            self._wait = min(2 * self._wait, LONGEST_WAIT)
             self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self._began = time.monotonic()
+        self._again = None
         who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid(), "/", "/"]
         launcher = [sys.executable, "-I", "-S", launch.__file__]
         return subprocess.Popen(

@@ -1,15 +1,20 @@
 """What does the followers' process tell? Lines as the workers' are, with no value of a patient."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
+import pytest
 
 from api import logs
+from scripts import followers
+from scripts.followers import Followers
 from tests.projections.histories import an_organization, live, opened
 
 WAITING_AT = 5
@@ -54,6 +59,41 @@ def test_a_key_that_cannot_be_read_is_named(database_url, folder):
     )
     assert ended.returncode == 2
     assert f"file: {folder}/signing-key" in ended.stderr
+
+
+def test_a_process_that_keeps_ending_is_begun_again_less_and_less_often(monkeypatch: pytest.MonkeyPatch):
+    clock = 0.0
+    begun: list[float] = []
+    lives_until = -1.0
+
+    class Process:
+        def __init__(self, *_: object, **__: object) -> None:
+            begun.append(clock)
+
+        def poll(self) -> int | None:
+            return None if clock < lives_until else 2
+
+        def terminate(self) -> None:
+            pass
+
+        def wait(self, timeout: float) -> int:
+            return int(timeout)
+
+    monkeypatch.setattr(followers, "time", SimpleNamespace(monotonic=lambda: clock))
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    with Followers("/nowhere", "") as each:
+        for second in range(1, 1000):
+            clock = float(second)
+            each.check()
+        gaps = [after - before for before, after in itertools.pairwise(begun)]
+        assert gaps[0] <= 2
+        assert gaps == sorted(gaps)
+        assert 30 <= gaps[-1] <= 33
+        lives_until = clock + 100  # it was mended, and works for a while
+        for second in range(1000, 1200):
+            clock = float(second)
+            each.check()
+        assert sum(1100 < at < 1110 for at in begun) >= 2
 
 
 def _first_line(url: str, folder: Path, level: str) -> tuple[dict[str, Any], str]:

@@ -1,6 +1,7 @@
 """How does everything start and stop? PostgreSQL, migrations, the demo organization, the workers; and back."""
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -28,6 +29,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 class PortTaken(LedgerUnavailable):
     """Something else listens on this address and port; stop it, or give another with --port."""
+
+
+class HostUnusable(LedgerError):
+    """LEDGER_HOST is not a name or address of this machine."""
 
 
 class DatabaseUnusable(LedgerUnavailable):
@@ -65,12 +70,17 @@ def _read(arguments: list[str] | None) -> Settings:
 
 
 def _free_port(settings: Settings) -> int:
-    family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise HostUnusable(host=settings.host, reason=error.strerror) from None
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise HostUnusable(host=settings.host, reason=error.strerror) from None
             raise PortTaken(address=f"{settings.host}:{settings.port}", reason=error.strerror) from None
         port: int = probe.getsockname()[1]
         return port

@@ -220,6 +220,8 @@ def test_a_database_that_is_away_is_told_without_its_password(folder):
     [
         {"LEDGER_NOSUCH": "1"},
         {"LEDGER_WORKERS": "many"},
+        {"LEDGER_HOST": "nosuch.invalid"},
+        {"LEDGER_HOST": "203.0.113.9"},
         {"LEDGER_DATABASE_URL": "postgresql://ledger:many%zz@127.0.0.1/ledger"},
     ],
 )

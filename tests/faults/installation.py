@@ -110,7 +110,7 @@ class Installation:
         """Start granian and its workers, where they do not run; returns once they answer."""
         if self._workers is not None:
             try:
-                self._workers.check(0.01)
+                self._workers.check(1)  # a killed one may have threads for a moment
             except WorkersEnded:
                 self.stop_service()
         if self._workers is None:

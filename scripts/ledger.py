@@ -51,10 +51,6 @@ app.command("import")(import_file)
 app.add_typer(bench, name="bench")
 
 
-class FileUnusable(LedgerUnavailable):
-    """A file or folder cannot be used."""
-
-
 def main() -> None:
     """Run one verb; what the ledger refuses is a sentence, not a traceback."""
     try:
@@ -64,7 +60,7 @@ def main() -> None:
     except psycopg.OperationalError as error:
         sys.exit(connection.fail(LedgerUnavailable(cause=type(error).__name__)))
     except OSError as error:
-        sys.exit(connection.fail(FileUnusable(file=error.filename, reason=error.strerror)))
+        sys.exit(connection.fail(connection.FileUnusable(file=error.filename, reason=error.strerror)))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from projections.migrations import check_roles, migrate
 from scripts import demo
 from scripts.data_folder import data_folder
 from scripts.followers import Followers
-from scripts.verbs.connection import FINE, fail
+from scripts.verbs.connection import FINE, FileUnusable, fail
 from scripts.workers import Workers, base_url
 
 OLDEST = 150_000
@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         return FINE
     except LedgerError as error:
         return fail(error)
+    except OSError as error:
+        return fail(FileUnusable(file=error.filename, reason=error.strerror))
     return FINE
 
 

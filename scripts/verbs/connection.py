@@ -24,6 +24,10 @@ FINE, FINDINGS, USAGE, UNAVAILABLE = 0, 1, 2, 3
 DATABASE = "ledger"
 
 
+class FileUnusable(LedgerUnavailable):
+    """A file or folder cannot be used."""
+
+
 @contextmanager
 def database_url(settings: Settings | None = None) -> Iterator[str]:
     """Yield the URL of the owner's connection; the embedded server is started for the while when it is not running."""

@@ -163,6 +163,14 @@ def test_how_a_worker_ended_is_told_when_granian_gives_up(folder):
     assert "The workers ended by themselves. (worker-1: ended by SIGKILL)" in said
 
 
+def test_a_data_folder_that_cannot_be_used_beside_a_database_of_ones_own_is_told(folder, database_url):
+    (folder / "file").touch()
+    code, said = refused(folder / "file" / "data", "--port", "0", LEDGER_DATABASE_URL=database_url)
+    assert code == 3
+    assert "Traceback" not in said
+    assert str(folder / "file") in said
+
+
 def test_a_port_in_use_is_told(folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

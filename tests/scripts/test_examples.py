@@ -154,6 +154,16 @@ def test_monitoring_alone_sees_how_the_service_does(front: Front, path: str):
     until(lambda: _status(front, path) == 403)
 
 
+def test_a_service_that_is_away_is_told_as_the_ledger_tells_it(front: Front):
+    config = front.folder / "example.conf"
+    config.write_text(re.sub(r"server 127\.0\.0\.1:\d+;", f"server 127.0.0.1:{_free_port()};", config.read_text()))
+    os.kill(int((front.folder / "pid").read_text()), 1)
+    until(lambda: _status(front, "/v1/patients") != 200)
+    with front.client() as client:
+        away = client.get("/v1/patients")
+    assert (away.status_code, away.json()["status"], away.headers["Retry-After"]) == (503, 503, "2")
+
+
 def _status(front: Front, path: str) -> int:
     with front.client() as client:
         return client.get(path).status_code

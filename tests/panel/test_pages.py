@@ -213,6 +213,16 @@ def test_a_patient_is_found_by_name_phone_email_and_external_id(auditor, story, 
     assert story.ann in page
 
 
+def test_a_patient_of_whom_little_is_known_is_found(client, panel_ledger, auditor, story):
+    shown, command = new_key("Hotline")
+    panel_ledger.administer(command, Caller(story.clinic, "test", "issuing"))
+    known = {"first_name": "Cy", "last_name": "Unreached", "date_of_birth": "1990-01-02"}
+    client.simulate_post("/v1/patients/upsert", json=known, headers={"X-API-Key": shown})
+    auditor.get("/panel")
+    assert "Bo no date of birth (212) 555-0177" in text_of(auditor.post("/panel", {"words": "212-555-0177"}))
+    assert "Cy Unreached born 2 Jan 1990 no phone" in text_of(auditor.post("/panel", {"words": "unreached"}))
+
+
 def test_a_patient_is_found_by_its_id_and_by_nothing_that_is_not_its_own(auditor, story):
     auditor.get("/panel")
     assert story.ann in auditor.post("/panel", {"words": story.ann}).text

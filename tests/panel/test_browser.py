@@ -160,6 +160,27 @@ def test_a_filter_shows_what_fits_and_stays_in_the_url(desk, story):
     expect(page.locator(".entry.kind-created")).to_be_visible()
 
 
+def test_a_search_that_fails_says_so(browser, service, sessions):
+    context = browser.new_context(storage_state=sessions["axel"], base_url=service)
+    page = context.new_page()
+    page.goto("/panel")
+    page.evaluate("document.querySelector('.search [name=form_token]').value = 'stale'")
+    page.get_by_role("searchbox").fill("garcia")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The form has expired")).to_be_visible()
+    expect(page.locator("#main")).to_be_focused()
+    page.get_by_role("link", name="Find a patient").last.click()
+    context.set_offline(True)
+    page.get_by_role("searchbox").fill("garcia")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    context.set_offline(False)
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("link", name="Ann Marie Garcia-Lopez")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    context.close()
+
+
 def test_the_slider_redraws_the_card_and_says_which_moment_it_is(desk, story):
     page = desk()
     page.goto(f"/panel/patients/{story.ann}?kind=kept")

@@ -198,6 +198,12 @@ function start() {
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "blame" && dialog && !dialog.open) dialog.showModal();
     if (event.detail.target.id === "card") slider?.follow(find("#card-version").dataset);
+    if (event.detail.target.id === "main") event.detail.target.focus(); // a problem, in place of the page
+  });
+  document.addEventListener("htmx:beforeRequest", () => find("#unreached")?.remove());
+  document.addEventListener("htmx:sendError", () => {
+    const words = "The patient ledger cannot be reached. Try again in a moment.";
+    find("#main").prepend(element("p", { class: "trouble", role: "alert", id: "unreached" }, words));
   });
   dialog?.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();

@@ -114,8 +114,15 @@ def read_form(req: Request) -> dict[str, str]:
     with req.context.limits.reading(None if member is None else member.organization_id):
         sent: Any = req.get_media(default_when_empty={})
     if not isinstance(sent, dict):
-        raise Refused(falcon.HTTP_400, "The form cannot be read", "Go back and try again.")
-    return {str(name): str(value[-1] if isinstance(value, list) else value) for name, value in sent.items()}
+        raise _unreadable()
+    form = {str(name): str(value[-1] if isinstance(value, list) else value) for name, value in sent.items()}
+    if any("\0" in value for value in form.values()):  # PostgreSQL has no text with NUL
+        raise _unreadable()
+    return form
+
+
+def _unreadable() -> Refused:
+    return Refused(falcon.HTTP_400, "The form cannot be read", "Go back and try again.")
 
 
 def check_form(form: dict[str, str], token: str) -> None:

@@ -230,6 +230,21 @@ def test_a_patient_is_found_by_its_id_and_by_nothing_that_is_not_its_own(auditor
         assert story.ann not in auditor.post("/panel", {"words": words}).text
 
 
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("", {"words": "ann\0"}),
+        ("/patients/{ann}/export", {"format": "csv", "purpose": "Audit", "recipient": "Dr.\0"}),
+        ("/sign-in", {"login": "axel\0", "password": PASSWORD}),
+    ],
+)
+def test_a_form_with_nul_is_refused(auditor, story, path, form):
+    auditor.get("/panel/sign-in" if path == "/sign-in" else "/panel")
+    answer = auditor.post(f"/panel{path.format(ann=story.ann)}", form)
+    assert answer.status_code == 400
+    assert "The form cannot be read" in answer.text
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_values_are_masked_on_every_page_for_who_may_not_see_them(front_desk, story, path):
     assert secrets_in(front_desk.get(f"/panel/patients/{story.ann}{path}")) == []

@@ -19,7 +19,7 @@ from projections.told import (
     id_type,
     named,
 )
-from projections.wording import CHANNELS, TIERS, capital, evidence, label, listed
+from projections.wording import CHANNELS, TIERS, capital, doubt, evidence, label, listed
 
 EXPLANATIONS = {reason.value: reason.explanation for reason in Reason}
 
@@ -27,7 +27,7 @@ EXPLANATIONS = {reason.value: reason.explanation for reason in Reason}
 
 
 def _created(event: events.PatientCreated, _teller: Teller) -> Told:
-    """New patient: Ann Lopez, born 1 Mar 1980, phone (212) 555-0142. Nobody on file matched."""
+    """New patient: Ann Lopez, born 1 Mar 1980, phone (212) 555-0142. Matched with nobody on file."""
     facts = event.facts
     name = " ".join(facts[part] for part in ("first_name", "last_name") if part in facts)
     parts: list[Part] = ["New patient"]
@@ -36,10 +36,13 @@ def _created(event: events.PatientCreated, _teller: Teller) -> Told:
     for field, words in (("date_of_birth", ", born "), ("phone_number", ", phone ")):
         if field in facts:
             parts += [words, Value(field, facts[field])]
-    parts.append(". Nobody on file matched.")
+    parts.append(". Matched with nobody on file.")
     changes = tuple(Change(field, None, value) for field, value in facts.items())
     whole = ("address",) if any(part in facts for part in ADDRESS_PARTS) else ()
-    why = "No known patient had this external id, this name and birth date, or a fitting name at this phone or email."
+    why = (
+        "A record is taken for a known patient only if exactly one has this external id, this name and birth date, or "
+        "a fitting name at this phone or email. Here nobody had, several had, or something else spoke against it."
+    )
     return Told("created", tuple(parts), changes, whole, why)
 
 
@@ -51,8 +54,8 @@ def _matched(event: events.PatientMatched, _teller: Teller) -> Told:
         near = "One other patient was" if len(event.rivals) == 1 else f"{len(event.rivals)} other patients were"
         parts.append(f" {near} considered: ")
         for place, rival in enumerate(event.rivals):
-            reason = str(rival.get("reason") or "less evidence").replace("_", " ")
-            parts += ["; " if place else "", OtherPatient(str(rival.get("patient_id"))), f" ({reason})"]
+            reason = str(rival.get("reason") or "less_evidence")
+            parts += ["; " if place else "", OtherPatient(str(rival.get("patient_id"))), f" ({doubt(reason)})"]
         parts.append(".")
     why = (
         "A record is looked up by external id, then by name and date of birth, then by phone and by email with a "
@@ -62,9 +65,9 @@ def _matched(event: events.PatientMatched, _teller: Teller) -> Told:
 
 
 def _possible_duplicate(event: events.PossibleDuplicateFlagged, _teller: Teller) -> Told:
-    """Possible duplicate of patient 0192…: several fit (same phone, similar last name)."""
+    """Possible duplicate of patient 0192…: several fit equally well (same phone, similar last name)."""
     words = evidence(event.evidence)
-    reason = event.reason.replace("_", " ")
+    reason = doubt(event.reason)
     parts = ("Possible duplicate of ", OtherPatient(event.other_id), f": {reason}", f" ({words})." if words else ".")
     why = "The two look like one person, but not surely enough to join them without somebody looking."
     return Told("flagged", parts, fields=("possible_duplicate",), why=why)
@@ -104,7 +107,7 @@ def _merged(event: events.PatientMerged, teller: Teller) -> Told:
     """Merged with patient 0192…: the same person. Taken over from there: email, date of birth, 1 insurance."""
     changes = _review_changes(event.changes)
     told = [*_review_words(event.changes, teller)]
-    end = f". Taken over from there: {listed(told)}." if told else ". It knew nothing that was not known here."
+    end = f". Taken over from there: {listed(told)}." if told else ". Nothing was taken over from there."
     why = (
         "One person had two charts. What stood here stays; blanks are filled from the other chart, which stays as it "
         "was. Whatever is sent for the other patient lands here from now on. This can be undone."
@@ -156,7 +159,8 @@ def _review_words(told: Mapping[str, Any], teller: Teller) -> Iterator[str]:
             number = abs(new - old)
             yield f"{number} {_COUNTED[field][number != 1]}"
         else:
-            yield id_type(item, teller.organization) if field == "external_id" else label(item or field)
+            own = {"external_id": id_type(item, teller.organization), "custom_fields": f"“{item}”"}
+            yield own.get(field) or label(item or field)
 
 
 # ---- facts

@@ -90,6 +90,20 @@ _COMPARED = (
     "external_id", "first_name", "middle_name", "last_name", "suffix", "date_of_birth", "gender", "phone", "email",
 )  # fmt: skip
 
+_REASONS = {
+    "tie": "several fit equally well",
+    "less_evidence": "less evidence",
+    "later_tier": "fits only at a later step",
+    "names": "the names do not fit",
+    "twins": "they may be twins",
+    "reported": "somebody reported it",
+    "placeholder_name": "the name is only a placeholder",
+    "shared_contact": "phone or email shared by many people",
+    "contact": "phone or email differ",
+    "additional_phone": "known by the additional phone only",
+}
+"""Why a patient was not, or not surely, who a record meant; other reasons are the field that left a doubt."""
+
 OPEN_FIELDS = frozenset(
     {
         "workflow_stage_id", "assigned_user_id", "location_id", "first_communication_at", "first_communication_on",
@@ -128,6 +142,11 @@ def evidence(words: Mapping[str, str]) -> str:
     return "; ".join(
         _EVIDENCE.get(word, f"{{}} {word.replace('_', ' ')}").format(listed(fields)) for word, fields in alike.items()
     )
+
+
+def doubt(reason: str) -> str:
+    """Return why a patient was not, or not surely, who a record meant: "several fit equally well"."""
+    return _REASONS.get(reason) or f"the {label(reason)} leaves a doubt"
 
 
 def _place(field: str) -> int:

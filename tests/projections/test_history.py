@@ -39,7 +39,7 @@ PATIENT_EXAMPLES = [
                 "phone_number": "+12125550142",
             }
         ),
-        "New patient: Ann Lopez, born 1 Mar 1980, phone (212) 555-0142. Nobody on file matched.",
+        "New patient: Ann Lopez, born 1 Mar 1980, phone (212) 555-0142. Matched with nobody on file.",
     ),
     (
         events.PatientMatched(
@@ -55,8 +55,8 @@ PATIENT_EXAMPLES = [
         ),
     ),
     (
-        events.PossibleDuplicateFlagged(other_id="p2", reason="several_fit", evidence={"phone": "equal"}),
-        "Possible duplicate of patient p2: several fit (same phone).",
+        events.PossibleDuplicateFlagged(other_id="p2", reason="tie", evidence={"phone": "equal"}),
+        "Possible duplicate of patient p2: several fit equally well (same phone).",
     ),
     (
         events.OverlaySuspected(
@@ -78,7 +78,7 @@ PATIENT_EXAMPLES = [
             facts={"email": "ann@example.org", "address2": "Apt 2"},
             external_ids={MRN: "A-1"},
             tags=[],
-            custom_fields={"shoe": 36},
+            custom_fields={"email": "at work"},
             referrals=[],
             payors=[],
             first_communication_at=None,
@@ -88,14 +88,14 @@ PATIENT_EXAMPLES = [
             changes={
                 "address2": [None, "Apt 2"],
                 f"external_id.{MRN}": [None, "A-1"],
-                "custom_fields.shoe": [None, 36],
+                "custom_fields.email": [None, "at work"],
                 "payors": [1, 3],
                 "referrals": [0, 1],
             },
         ),
         (
-            "Merged with patient p2: the same person. Taken over from there: address line 2, MRN, shoe, 2 insurances "
-            "and 1 referral."
+            "Merged with patient p2: the same person. Taken over from there: address line 2, MRN, “email”, 2 "
+            "insurances and 1 referral."
         ),
     ),
     (events.PatientMergedInto(survivor_id="p1"), "The same person as patient p1, and merged into it."),
@@ -203,6 +203,22 @@ def test_an_event_is_told_in_one_plain_sentence(event, sentence):
     told = tell(event, TELLER)
     assert told.sentence == sentence
     assert told.kind in KINDS
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"), [("suffix", "the suffix leaves a doubt"), ("reported", "somebody reported it")]
+)
+def test_why_two_patients_may_be_one_is_told_in_words(reason, words):
+    event = events.PossibleDuplicateFlagged(other_id="p2", reason=reason, evidence={})
+    assert tell(event, TELLER).sentence == f"Possible duplicate of patient p2: {words}."
+
+
+def test_a_merge_that_took_nothing_over_does_not_say_that_there_was_nothing():
+    merged = next(event for event, _ in PATIENT_EXAMPLES if isinstance(event, events.PatientMerged))
+    event = events.PatientMerged(**{**vars(merged), "changes": {}})
+    assert tell(event, TELLER).sentence == (
+        "Merged with patient p2: the same person. Nothing was taken over from there."
+    )
 
 
 def test_a_field_that_nobody_knows_is_told_by_the_name_it_was_sent_under():

@@ -180,6 +180,7 @@ def _phone(event: events.PhoneChanged, _teller: Teller) -> Told:
         "changed",
         from_to("phone", "phone_number", event.old, new),
         (Change("phone_number", event.old, event.new),),
+        ("phone_extension",),  # it is overwritten too; the event does not hold what it was
     )
 
 

@@ -12,7 +12,7 @@ from api.panel.pages import is_fragment, page
 from domain.entry import Entry, instant
 from domain.errors import UnknownPatient
 from domain.ledger import Ledger
-from projections.card import Difference, Row, card, compare, split_key
+from projections.card import Difference, Row, card, compare, split_key, states, through_time
 from projections.history import Told
 from projections.wording import capital, label, source, who
 
@@ -91,8 +91,12 @@ class Blame:
         state = None if chart.patient is None else fold(entries)
         rows = {} if state is None else {row.key: row for row in card(state, chart.organization)}
         told = [(entry, chart.tell(entry)) for entry in reversed(entries)]
-        concerned = [(entry, about) for entry, about in told if _is_about(about, field, item)]
-        steps = [_step(chart, entry, about, field, item) for entry, about in concerned]
+        reviewed = _reviewed(chart, entries, key) if any(about.kind == "reviewed" for _, about in told) else frozenset()
+        steps = [
+            _step(chart, entry, about, field, item, reviewed)
+            for entry, about in told
+            if _is_about(about, field, item) or entry.originator_version in reviewed
+        ]
         page(
             req,
             resp,
@@ -115,8 +119,17 @@ def _is_about(told: Told, field: str, item: str | None) -> bool:
     return told.concerns(field, item) or (told.kind in ("kept", "dropped") and told.concerns(field))
 
 
-def _step(chart: Chart, entry: Entry, told: Told, field: str, item: str | None) -> dict[str, Any]:
+def _reviewed(chart: Chart, entries: list[Entry], key: str) -> frozenset[int]:
+    """Return the versions that gave this row another value: of insurances a merge tells only how many it took over."""
+    rows = through_time(states(entries), chart.organization, chart.display)
+    return frozenset(version for each in rows if each.row.key == key for version, _ in each.texts)
+
+
+def _step(
+    chart: Chart, entry: Entry, told: Told, field: str, item: str | None, reviewed: frozenset[int]
+) -> dict[str, Any]:
     sets = told.concerns(field, item) and told.kind in ("created", "changed", "linked", "communicated", "flagged")
+    sets = sets or (told.kind == "reviewed" and entry.originator_version in reviewed)
     parts = [each for each in told.changes if each.field == field and each.item == item]
     return {
         "item": timeline.item(chart, entry),

@@ -15,6 +15,8 @@ from projections.history_query import Filter, entry_row, history_page, others_of
 from projections.wording import source, who
 
 MOST_OF_A_REQUEST = 500
+PLACING = frozenset({"PatientCreated", "PatientMatched"})
+"""How a record was placed; a request without one of these was no record. Erased entries keep their topic."""
 
 
 class EventPage:
@@ -87,8 +89,7 @@ class RequestPage:
             raise UnknownPatient
         with self._ledger.recorder.reading(clinic) as cursor:
             others = others_of_request(cursor, clinic, entries[-1])
-        items = [timeline.item(chart, entry) for entry in reversed(entries)]
-        placing = ("created", "matched")
+        items = [(entry.topic in PLACING, timeline.item(chart, entry)) for entry in reversed(entries)]
         page(
             req,
             resp,
@@ -98,8 +99,8 @@ class RequestPage:
             who=who(entries[0].actor, chart.organization),
             source=source(entries[0].source),
             moment=chart.display.moment(entries[0].recorded_at),
-            placed=[item for item in items if item.kind in placing],
-            followed=[item for item in items if item.kind not in placing],
+            placed=[item for is_placing, item in items if is_placing],
+            followed=[item for is_placing, item in items if not is_placing],
             others=others,
             first=entries[-1].originator_version,
             last=entries[0].originator_version,

@@ -37,6 +37,14 @@ def test_no_page_tells_a_value_of_an_erased_patient(after_erasure, path):
     assert secrets_in(answer) == []
 
 
+def test_how_an_erased_record_was_placed_is_still_told_as_that(after_erasure):
+    ann = f"/panel/patients/{after_erasure.story.ann}"
+    request = re.search(r'/requests/(req_[0-9a-f]+)">Cause', after_erasure.get(ann).text)
+    assert request is not None
+    tree = text_of(after_erasure.get(f"{ann}/requests/{request[1]}"))
+    assert tree.index("sent a record") < tree.index("This was “patient matched”") < tree.index("And led to")
+
+
 def test_an_erased_patient_has_no_states_and_is_not_found(after_erasure):
     story = after_erasure.story
     assert after_erasure.get(f"/panel/patients/{story.ann}/states").status_code == 404

@@ -1,5 +1,6 @@
 """What do the pages say of two patients who were merged?"""
 
+import re
 from typing import Any
 
 import pytest
@@ -55,3 +56,11 @@ def test_blame_of_what_stood_before_a_merge_does_not_name_who_merged(auditor, pa
 def test_blame_names_the_phone_that_took_the_extension_away(auditor, pair):
     page = text_of(auditor.get(f"/panel/patients/{pair[0]}/blame?field=phone_extension"))
     assert "Phone changed: (212) 555-0161 → to (212) 555-0162." in page
+
+
+def test_the_cause_view_calls_nothing_a_record_that_is_none(auditor, pair):
+    page = auditor.get(f"/panel/patients/{pair[1]}?kind=reviewed").text
+    request = re.search(r"/requests/(req_[0-9a-f]+)", page)
+    assert request is not None
+    tree = text_of(auditor.get(f"/panel/patients/{pair[1]}/requests/{request[1]}"))
+    assert "Reviewer made a request through the API" in tree

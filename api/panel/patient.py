@@ -20,7 +20,8 @@ from domain.patient import Patient
 from domain.record import SOURCES
 from projections.card import card, states, through_time
 from projections.history_query import history_page
-from projections.wording import capital, label, source, who
+from projections.told import Part, Value, say_part
+from projections.wording import Display, capital, label, source, who
 
 PAGE = 50
 """Entries of a page; a request that begins on it is shown whole."""
@@ -156,4 +157,11 @@ class States:
 def _version(chart: Chart, entry: Entry) -> list[Any]:
     told = chart.tell(entry)
     at = entry.recorded_at
-    return [entry.originator_version, instant(at), chart.display.moment(at), told.kind, told.say(chart.display)]
+    sentence = "".join(_isolated(part, chart.display) for part in told.parts)
+    return [entry.originator_version, instant(at), chart.display.moment(at), told.kind, sentence]
+
+
+def _isolated(part: Part, display: Display) -> str:
+    """Return a part of a sentence, a value within Unicode's isolates: one from the right does not turn it around."""
+    text = say_part(part, display)
+    return f"\u2068{text}\u2069" if isinstance(part, Value) else text

@@ -62,14 +62,14 @@ def tell_story(ledger: Ledger, *, clinic_name: str = "Riverside Physical Therapy
     ):
         add_member(ledger, clinic, login=login + logins, name=name, role=role, password=PASSWORD)
     ann = _what_happened_to_ann(ledger, clinic, partners, items)
-    twin = _send(ledger, clinic, partners["Web form"], "form", {"first_name": "Bo", "phone_number": "212-555-0177"})
+    twin = send(ledger, clinic, partners["Web form"], "form", {"first_name": "Bo", "phone_number": "212-555-0177"})
     return Story(clinic, partners, items, ann, twin)
 
 
 def _what_happened_to_ann(ledger: Ledger, clinic: str, partners: Mapping[str, str], items: Mapping[str, str]) -> str:
     acme, hospital, form = (partners[name] for name in ("Acme Pharmacy", "Northside Hospital", "Web form"))
     known = {"first_name": "Ann", "last_name": "Lopez", "date_of_birth": "1980-03-01"}
-    ann = _send(
+    ann = send(
         ledger,
         clinic,
         form,
@@ -128,7 +128,7 @@ def _what_happened_to_ann(ledger: Ledger, clinic: str, partners: Mapping[str, st
         (acme, "api", {**known, "phone_number": "(212) 555-0150", "workflow_stage_id": items["Scheduled"]}),
     ]
     for key, source, record in before:
-        _send(ledger, clinic, key, source, record)
+        send(ledger, clinic, key, source, record)
     ledger.change(
         ann,
         RecordCommunication(channel="sms", direction="outbound", occurred_at="2024-05-04T14:00:00.000000Z"),
@@ -171,11 +171,12 @@ def _what_happened_to_ann(ledger: Ledger, clinic: str, partners: Mapping[str, st
         ),
     ]
     for key, source, record in after:
-        _send(ledger, clinic, key, source, record)
+        send(ledger, clinic, key, source, record)
     return ann
 
 
-def _send(ledger: Ledger, clinic: str, key_id: str, source: str, body: dict[str, Any]) -> str:
+def send(ledger: Ledger, clinic: str, key_id: str, source: str, body: dict[str, Any]) -> str:
+    """Send a record; return the patient's id."""
     record, received = read_record({**body, "source": source})
     caller = Caller(clinic, f"key:{key_id}", f"req_{new_id().hex}", source=source)
     return ledger.upsert(Upsert(record, caller, received)).patient.id
@@ -185,7 +186,7 @@ def tell_long_story(ledger: Ledger, story: Story, events: int) -> str:
     """Give a patient of the clinic this many events at least; return its id."""
     partner = story.partners["Acme Pharmacy"]
     known = {"first_name": "Lena", "last_name": "Long", "date_of_birth": "1971-07-07", "phone_number": "212-555-0188"}
-    patient = _send(ledger, story.clinic, partner, "api", known)
+    patient = send(ledger, story.clinic, partner, "api", known)
     version = 1
     while version < events:
         upserts = []

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from domain.ledger import Ledger
 from tests.api.service import serving
-from tests.panel.story import PASSWORD, Story, tell_long_story
+from tests.panel.story import PASSWORD, Story, send, tell_long_story
 
 pytestmark = pytest.mark.timeout(600)  # chromium may have to be installed first
 expect.set_options(timeout=20_000)  # milliseconds: a machine may be busy
@@ -195,7 +195,7 @@ def test_the_slider_redraws_the_card_and_says_which_moment_it_is(desk, story):
     for _ in range(4):
         slider.press("ArrowRight")
     expect(card).to_contain_text("Marie")
-    expect(page.locator("#happened")).to_contain_text("Event 5: Middle name set: Marie.")
+    expect(page.locator("#happened")).to_contain_text("Event 5: Middle name set: \u2068Marie\u2069.")
     expect(page).to_have_url(re.compile(r"\?kind=kept&as_of=5$"))
     page.reload()
     expect(card).to_contain_text("version 5 of")
@@ -369,6 +369,28 @@ def test_no_page_scrolls_sideways_when_it_is_zoomed(desk, story, width):
     for name, path in pages_of(story).items():
         page.goto(path if name != "problem" else "/panel")
         assert (name, page.evaluate("document.documentElement.scrollWidth")) == (name, width)
+
+
+@pytest.fixture(scope="module")
+def odd_names(panel_ledger: Ledger, story: Story) -> tuple[str, str]:
+    """Return a patient whose name is written from the right, and one whose name is long."""
+    acme = story.partners["Acme Pharmacy"]
+    known = {"type_id": story.items["Acme id"], "value": "from-the-right"}
+    arabic = {"external_id": known, "last_name": "المنصوري", "phone_number": "212-555-0191"}
+    for first_name in ("أحمد", "حمد"):
+        from_the_right = send(panel_ledger, story.clinic, acme, "api", {**arabic, "first_name": first_name})
+    long = {"first_name": "W" * 180, "phone_number": "212-555-0192", "email": "none@none.com"}
+    return from_the_right, send(panel_ledger, story.clinic, acme, "api", long)
+
+
+def test_old_stands_before_new_in_a_script_from_the_right(desk, odd_names):
+    page = desk()
+    page.goto(f"/panel/patients/{odd_names[0]}?kind=changed")
+    entry = page.locator(".entry").filter(has_text="First name changed")
+    places = [entry.locator(each).bounding_box()["x"] for each in ("del", ".to", "ins", ".permalink")]
+    assert places == sorted(places)
+    states = page.request.get(f"/panel/patients/{odd_names[0]}/states").json()
+    assert states["versions"][-1][4] == "First name changed: \u2068أحمد\u2069 → \u2068حمد\u2069."
 
 
 def test_paper_shows_the_card_and_the_history_and_no_controls(desk, story):

@@ -393,6 +393,15 @@ def test_old_stands_before_new_in_a_script_from_the_right(desk, odd_names):
     assert states["versions"][-1][4] == "First name changed: \u2068أحمد\u2069 → \u2068حمد\u2069."
 
 
+@pytest.mark.parametrize("width", [360, 1320])
+def test_no_page_of_a_long_name_scrolls_sideways(desk, odd_names, width):
+    page = desk(viewport={"width": width, "height": 640})
+    patient = f"/panel/patients/{odd_names[1]}"
+    for path in ("", "/events/1", "/events/2", "/compare", "/blame?field=first_name", "/export"):
+        page.goto(f"{patient}{path}")
+        assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, width)
+
+
 def test_paper_shows_the_card_and_the_history_and_no_controls(desk, story):
     page = desk()
     page.goto(f"/panel/patients/{story.ann}")

@@ -83,6 +83,7 @@ class PatientPage:
             "asked": asked,
             "days": timeline.days(chart, entries or []),
             "limit": limit,
+            "before": before,
             "following": following,
             "searched_back_to": following if following and len(entries or []) < limit else None,
             "kinds": [(kind, KIND_WORDS[kind]) for kind in CHOICES],

@@ -280,6 +280,19 @@ def test_older_entries_are_fetched_below(desk, long_patient):
     assert max(versions) - min(versions) == len(versions) - 1
 
 
+def test_an_old_event_is_shown_in_its_place_in_the_history(desk, long_patient):
+    page = desk(java_script_enabled=False)
+    page.goto(f"/panel/patients/{long_patient}/events/20")
+    page.get_by_role("link", name="What caused it").click()
+    page.get_by_role("link", name="In the history").click()
+    expect(page.locator(".entry:target")).to_be_visible()
+    expect(page.locator("#timeline").get_by_role("status")).to_contain_text("Only events before #")
+    page.get_by_role("link", name="Show the newest").click()
+    page.emulate_media(media="print")
+    expect(page.get_by_text(re.compile(r"Events before #\d+ are not shown"))).to_be_visible()
+    expect(page.get_by_role("link", name="Show older")).to_be_hidden()
+
+
 def test_everything_can_be_read_filtered_and_exported_without_scripts(desk, story):
     page = desk(java_script_enabled=False)
     page.goto("/panel")

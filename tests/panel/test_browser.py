@@ -19,6 +19,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from domain.ledger import Ledger
+from domain.receipt import Caller
+from domain.review import Resolution, Review
 from tests.api.service import serving
 from tests.panel.story import PASSWORD, Story, send, tell_long_story
 
@@ -382,6 +384,33 @@ def test_no_page_scrolls_sideways_when_it_is_zoomed(desk, story, width):
     for name, path in pages_of(story).items():
         page.goto(path if name != "problem" else "/panel")
         assert (name, page.evaluate("document.documentElement.scrollWidth")) == (name, width)
+
+
+@pytest.fixture(scope="module")
+def merged(panel_ledger: Ledger, story: Story) -> str:
+    """Return a patient who was merged into another one."""
+    acme = story.partners["Acme Pharmacy"]
+    phones = ("212-555-0193", "212-555-0194")
+    one, other = (
+        send(panel_ledger, story.clinic, acme, "api", {"first_name": name, "phone_number": phone})
+        for name, phone in zip(("Eve", "Zoe"), phones, strict=True)
+    )
+    caller = Caller(story.clinic, f"key:{acme}", "req_merging")
+    Review(panel_ledger).resolve(one, other, Resolution.MERGE, caller, survivor_id=one)
+    return other
+
+
+def test_that_a_patient_was_merged_is_said_whatever_the_slider_shows(desk, merged):
+    for size in (DESK, PHONE):
+        page = desk(viewport=size)
+        page.goto(f"/panel/patients/{merged}")
+        banner = page.get_by_text("This person lives on as")
+        expect(banner).to_be_visible()
+        page.get_by_role("slider").press("Home")
+        expect(page.locator("#card")).to_contain_text("You are looking at")
+        page.get_by_role("slider").press("End")
+        expect(page.locator("#card")).not_to_contain_text("You are looking at")
+        expect(banner).to_be_visible()
 
 
 @pytest.fixture(scope="module")

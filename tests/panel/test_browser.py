@@ -280,6 +280,7 @@ def test_older_entries_are_fetched_below(desk, long_patient):
     versions = [int(each.get_attribute("data-version")) for each in page.locator(".entry").all()]
     assert len(set(versions)) == len(versions)
     assert max(versions) - min(versions) == len(versions) - 1
+    expect(page.locator(".entry").nth(before)).to_be_focused()  # the link that was pressed is gone
 
 
 def test_an_old_event_is_shown_in_its_place_in_the_history(desk, long_patient):

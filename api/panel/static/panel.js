@@ -194,10 +194,18 @@ function start() {
   const fold = find(".card-fold");
   if (fold && matchMedia("(max-width: 36rem)").matches && !location.search.includes("as_of")) fold.open = false;
 
+  let shown = 0;
+  document.addEventListener("htmx:beforeSwap", () => {
+    shown = document.querySelectorAll(".history .entry").length;
+  });
+
   const dialog = find("#blame-dialog");
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "blame" && dialog && !dialog.open) dialog.showModal();
     if (event.detail.target.id === "card") slider?.follow(find("#card-version").dataset);
+    if (event.detail.target.id === "older" && document.activeElement === document.body) {
+      document.querySelectorAll(".history .entry")[shown]?.focus(); // the link that was pressed is gone
+    }
     if (event.detail.target.id === "main") event.detail.target.focus(); // a problem, in place of the page
   });
   document.addEventListener("htmx:beforeRequest", () => find("#unreached")?.remove());

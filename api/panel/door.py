@@ -2,7 +2,7 @@
 
 import hmac
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import falcon
 import orjson
@@ -70,10 +70,13 @@ class PanelDoor:
         return member
 
     def _send_to_sign_in(self, req: Request, resp: Response) -> None:
+        is_part = req.get_header("HX-Request") == "true"
         here = req.relative_uri if req.method == "GET" else HOME
+        if is_part and (shown := urlsplit(req.get_header("HX-Current-URL") or "")).path:
+            here = f"{shown.path}?{shown.query}" if shown.query else shown.path  # the page, not the part of it
         location = f"/panel/sign-in?next={quote(here, safe='')}"
-        if req.get_header("HX-Request") == "true":  # a redirect would put the sign-in page into a corner of this one
-            resp.set_header("HX-Redirect", "/panel/sign-in")
+        if is_part:  # a redirect would put the sign-in page into a corner of this one
+            resp.set_header("HX-Redirect", location)
             resp.complete = True
             return
         raise falcon.HTTPSeeOther(location)

@@ -1,6 +1,7 @@
 """Who gets in?"""
 
 import time
+from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
@@ -26,6 +27,14 @@ def test_a_page_sends_to_the_sign_in_and_back(somebody, story):
     person.get(answer.headers["location"])
     form = {"login": "dana", "password": PASSWORD, "next": f"/panel/patients/{story.ann}?kind=kept"}
     assert person.post("/panel/sign-in", form).headers["location"] == f"/panel/patients/{story.ann}?kind=kept"
+
+
+def test_a_part_of_a_page_sends_to_the_sign_in_and_back_to_the_page(somebody, story):
+    page = f"/panel/patients/{story.ann}?kind=kept"
+    answer = somebody().get(
+        f"{page}&kind=linked", HX_Request="true", HX_Target="timeline", HX_Current_URL=f"http://127.0.0.1{page}"
+    )
+    assert answer.headers["hx-redirect"] == f"/panel/sign-in?next={quote(page, safe='')}"
 
 
 @pytest.mark.parametrize(

@@ -256,9 +256,9 @@ def mask(field: str, value: Any) -> str:
     """Return what may be seen of a value without the right to see it: enough to recognise it, not to use it."""
     if not isinstance(value, str):
         return "•••"
-    if field in _PHONES and len(value) >= 10:
+    if field in _PHONES and len(value) >= 10 and value.startswith("+"):
         return f"(•••) •••-•{value.partition(' ')[0][-3:]}"
-    if field == "email":
+    if field == "email" and "@" in value:
         return f"{value[:1]}•••@•••"
     if field in ("date_of_birth", "dob") and _DATE.fullmatch(value):
         return f"•• ••• {value[:4]}"

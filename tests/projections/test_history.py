@@ -206,6 +206,14 @@ def test_an_event_is_told_in_one_plain_sentence(event, sentence):
 
 
 @pytest.mark.parametrize(
+    ("field", "offered"), [("phone_number", "Ann Lopez 212"), ("email", "Lopez, Ann"), ("phone_number", "123-45-6789")]
+)
+def test_what_was_offered_and_is_no_phone_or_email_is_masked_whole(field, offered):
+    event = events.FieldDropped(field=field, reason="not_a_phone", offered=offered)
+    assert "sent “•••”" in tell(event, TELLER).say(Display(masked=True))
+
+
+@pytest.mark.parametrize(
     ("reason", "words"), [("suffix", "the suffix leaves a doubt"), ("reported", "somebody reported it")]
 )
 def test_why_two_patients_may_be_one_is_told_in_words(reason, words):

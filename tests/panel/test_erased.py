@@ -45,6 +45,12 @@ def test_how_an_erased_record_was_placed_is_still_told_as_that(after_erasure):
     assert tree.index("sent a record") < tree.index("This was “patient matched”") < tree.index("And led to")
 
 
+def test_two_moments_of_an_erased_patient_are_not_called_the_same(after_erasure):
+    page = text_of(after_erasure.get(f"/panel/patients/{after_erasure.story.ann}/compare?a=2"))
+    assert "Nothing about the patient differs" not in page
+    assert "what the patient was at either moment is gone" in page
+
+
 def test_an_erased_patient_has_no_states_and_is_not_found(after_erasure):
     story = after_erasure.story
     assert after_erasure.get(f"/panel/patients/{story.ann}/states").status_code == 404

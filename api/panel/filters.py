@@ -1,5 +1,6 @@
 """What is the timeline limited to? The filter lives in the URL: what is shown can be kept, shared and exported."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -155,15 +156,21 @@ def midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), tzinfo=zone)
 
 
+_MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+_TO_ITS_END = timedelta(minutes=1) - timedelta.resolution
+
+
 def read_moment(sent: Mapping[str, Any], name: str, display: Display) -> int | datetime | None:
     """Return the version or the instant (the clinic's time, without a zone) that a parameter names; `None` for neither.
 
-    `name` holds a version, `name_at` an instant; the instant counts when both are there.
+    `name` holds a version, `name_at` an instant; the instant counts when both are there. A minute without seconds is
+    meant to its end: the pages show minutes, and what they show at one must be there as of it.
     """
     at, version = _one(sent.get(f"{name}_at")), _one(sent.get(name))
     if at:
         try:
             read = datetime.fromisoformat(at)
+            read += _TO_ITS_END if _MINUTE.fullmatch(at) else timedelta()
             read = read.replace(tzinfo=display.zone) if read.tzinfo is None else read
             in_utc(read)  # what the calendar has no place for is no instant
         except (ValueError, OverflowError):

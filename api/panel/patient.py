@@ -127,7 +127,7 @@ def shown_card(ledger: Ledger, chart: Chart, moment: int | datetime | None) -> d
 def _as_of_words(chart: Chart, state: Patient | None, moment: int | datetime | None) -> str:
     if isinstance(moment, datetime):
         return chart.display.moment(moment)
-    return "" if state is None else chart.display.moment(state.updated_at)
+    return "before the first record" if state is None else chart.display.moment(state.updated_at)
 
 
 class States:

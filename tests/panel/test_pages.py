@@ -5,6 +5,7 @@ import io
 import json
 import re
 from html import unescape
+from zoneinfo import ZoneInfo
 
 import pytest
 from falcon.testing import Result
@@ -78,6 +79,21 @@ def test_what_a_partner_sends_is_text_and_never_markup(auditor, story):
 def test_an_earlier_moment_is_marked_by_a_banner(auditor, story, query):
     page = text_of(auditor.get(f"/panel/patients/{story.ann}?{query}"))
     assert "You are looking at" in page or "The patient was not there yet." in page
+
+
+def test_what_is_shown_at_a_minute_is_there_as_of_that_minute(panel_ledger, auditor, story):
+    last = panel_ledger.stream(story.clinic, story.ann)[-1].recorded_at.astimezone(ZoneInfo("America/New_York"))
+    page = text_of(auditor.get(f"/panel/patients/{story.ann}?as_of_at={last:%Y-%m-%dT%H:%M}"))
+    assert "As of now" in page
+    assert "The patient was not there yet." not in page
+
+
+def test_before_the_patient_was_there_is_not_called_now(auditor, story):
+    for moment, words in (("as_of_at=2001-02-03T04:05", "3 Feb 2001, 04:05"), ("as_of=0", "before the first record")):
+        page = auditor.get(f"/panel/patients/{story.ann}?{moment}").text
+        assert f"As of {words}" in page
+        assert f'data-words="{words}"' in page
+        assert "As of now" not in page
 
 
 def test_the_card_as_of_a_version_marks_what_differs_now(auditor, story):

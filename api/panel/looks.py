@@ -9,6 +9,7 @@ from falcon import Request, Response
 from api import parameters
 from api.panel.chart import Chart, open_chart
 from api.panel.door import Refused, looker, not_allowed
+from api.panel.event import PLACING
 from api.panel.filters import midnight, read_day
 from api.panel.pages import page
 from domain.errors import UnknownPatient
@@ -101,11 +102,16 @@ class Disclosures:
         )
 
     def _answered(self, chart: Chart, since: datetime, until: datetime) -> list[tuple[datetime, dict[str, str]]]:
-        """Return the partners' upserts that changed something: each was answered with the patient."""
+        """Return the partners' upserts that changed something: each was answered with the patient.
+
+        Whatever else wrote to the patient, such as a communication, is among the looks.
+        """
         wanted = Filter(since=since, until=until)
         entries = all_entries(self._ledger, chart.organization.id, chart.id, wanted, chart.version)
         # A partner may send all its requests under one id: when, too, tells them apart.
-        answers = dict.fromkeys((entry.recorded_at, entry.actor, entry.request_id) for entry in entries)
+        answers = dict.fromkeys(
+            (entry.recorded_at, entry.actor, entry.request_id) for entry in entries if entry.topic in PLACING
+        )
         return [
             (
                 at,

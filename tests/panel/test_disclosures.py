@@ -45,6 +45,16 @@ def test_every_look_and_every_answer_has_a_line(panel_url, panel_ledger, auditor
     assert page.count("The patient, in the answer to a record sent") == answers
 
 
+def test_what_was_no_record_is_not_told_as_one_too(client, auditor, partner):
+    body = {"first_name": "Una", "last_name": "Once", "phone_number": "212-555-0167"}
+    patient = client.simulate_post("/v1/patients/upsert", json=body, headers=partner).json["patient"]["id"]
+    spoken = {"channel": "call", "direction": "outbound", "occurred_at": "2026-01-05T15:30:00Z"}
+    client.simulate_post(f"/v1/patients/{patient}/communications", json=spoken, headers=partner)
+    page = auditor.get(f"/panel/patients/{patient}/disclosures").text
+    assert page.count("The patient, in the answer to a record sent") == 1
+    assert page.count("The patient, through the API") == 1
+
+
 def test_requests_under_one_id_have_a_line_each(client, auditor, partner):
     patient = ""
     for comments in ("Called", "Called again", "Called back"):

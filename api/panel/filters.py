@@ -13,6 +13,7 @@ from domain.record import SOURCES
 from projections.card import split_key
 from projections.history import KINDS
 from projections.history_query import Filter
+from projections.told import id_type
 from projections.wording import Display, capital, label, source, who
 
 KIND_WORDS = {
@@ -70,7 +71,7 @@ def _each(value: Any) -> list[str]:
 def _words(values: dict[str, Any], organization: Organization | None) -> list[tuple[str, str]]:
     said = {
         "kind": ", ".join(KIND_WORDS[kind] for kind in values.get("kind", [])),
-        "field": label(split_key(values.get("field", ""))[0]),
+        "field": field_words(values.get("field", ""), organization),
         "source": source(values["source"]) if values.get("source") else "",
         "actor": who(values["actor"], organization) if values.get("actor") else "",
         "from": values.get("from", ""),
@@ -78,6 +79,12 @@ def _words(values: dict[str, Any], organization: Organization | None) -> list[tu
         "text": values.get("text", ""),
     }
     return [(name, text) for name, text in said.items() if text]
+
+
+def field_words(key: str, organization: Organization | None) -> str:
+    """Return the field of a row's key for people; of an external id its type."""
+    name, item = split_key(key)
+    return id_type(item, organization) if name == "external_id" and item else label(name)
 
 
 def read_filter(sent: Mapping[str, Any], organization: Organization, display: Display) -> Asked:

@@ -11,7 +11,7 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.panel import timeline
 from api.panel.chart import Chart, open_chart, state_as_of
-from api.panel.filters import CHOICES, FIELDS, KIND_WORDS, read_filter, read_moment
+from api.panel.filters import CHOICES, FIELDS, KIND_WORDS, Asked, field_words, read_filter, read_moment
 from api.panel.pages import is_fragment, page
 from domain.entry import Entry, instant
 from domain.errors import UnknownPatient
@@ -21,7 +21,7 @@ from domain.record import SOURCES
 from projections.card import card, states, through_time
 from projections.history_query import history_page
 from projections.told import Part, Value, say_part
-from projections.wording import Display, capital, label, source, who
+from projections.wording import Display, capital, source, who
 
 PAGE = 50
 """Entries of a page; a request that begins on it is shown whole."""
@@ -87,10 +87,16 @@ class PatientPage:
             "following": following,
             "searched_back_to": following if following and len(entries or []) < limit else None,
             "kinds": [(kind, KIND_WORDS[kind]) for kind in CHOICES],
-            "fields": [(field, capital(label(field))) for field in FIELDS],
+            "fields": [(field, capital(field_words(field, chart.organization))) for field in _fields(asked)],
             "sources": [(word, capital(source(word))) for word in SOURCES],
             "actors": [(f"key:{key_id}", who(f"key:{key_id}", chart.organization)) for key_id in keys],
         }
+
+
+def _fields(asked: Asked) -> list[str]:
+    """Return the fields to choose from, and the one that was asked for by a link if it is none of them."""
+    asked_for = asked.values.get("field")
+    return [*FIELDS, asked_for] if asked_for and asked_for not in FIELDS else [*FIELDS]
 
 
 def shown_card(ledger: Ledger, chart: Chart, moment: int | datetime | None) -> dict[str, Any]:

@@ -143,6 +143,13 @@ def test_a_filter_shows_what_fits_and_says_so(auditor, story):
     assert "MRN replaced" not in by_actor
 
 
+def test_a_filter_by_one_external_id_is_told_by_the_name_of_its_type(auditor, story):
+    key = f"external_id@{story.items['MRN']}"
+    page = auditor.get(f"/panel/patients/{story.ann}?field={key}").text
+    assert "Limited to Field: MRN." in page
+    assert f'<option value="{key}" selected>MRN</option>' in page
+
+
 def test_qualifiers_in_the_text_are_filters(auditor, story):
     page = text_of(
         auditor.get(f"/panel/patients/{story.ann}?text=kind:kept kind:linked source:file 00912".replace(" ", "+"))

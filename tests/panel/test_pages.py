@@ -268,6 +268,11 @@ def test_a_form_with_nul_is_refused(auditor, story, path, form):
     assert "The form cannot be read" in answer.text
 
 
+def test_who_searches_by_a_first_name_is_told_what_is_needed(auditor):
+    auditor.get("/panel")
+    assert "Nobody found. A name needs the beginning of the last name" in auditor.post("/panel", {"words": "ann"}).text
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_values_are_masked_on_every_page_for_who_may_not_see_them(front_desk, story, path):
     assert secrets_in(front_desk.get(f"/panel/patients/{story.ann}{path}")) == []

@@ -70,7 +70,8 @@ def compare_given(one: PersonName, other: PersonName) -> str:
     - initial: one is the first letter of the other. A lone character of a script without capitals is a whole name.
     - part: one is the first word of the other, which has more (Mary, Mary Ann),
       or a blank parted its end from it (Assump a).
-    - torn: a blank may have done so, but a name stands before it (Robert A, Roberta).
+    - torn: a blank may have done so, but a name stands before it that the vowel behind it would make another sex's
+      (Robert A, Roberta).
     - typo, ending, misspelt: slips of the hand or the ear, see `_slip`.
     - alike: none of these, but a person should look (Ann, Anna; Patrick, Patricia).
     - different.
@@ -91,7 +92,8 @@ def compare_given(one: PersonName, other: PersonName) -> str:
     if slip not in SLIPS:
         for torn, whole in ((one, b), (other, a)):
             if _is_parted(torn, whole):
-                return "torn" if torn.given in given_names() else "part"
+                is_own_name = torn.given in given_names() and _last_vowel_differs(torn.given, whole)
+                return "torn" if is_own_name else "part"
     if slip:
         return slip
     return "alike" if long.startswith(short) or JaroWinkler.similarity(a, b) >= JARO_WINKLER else "different"

@@ -131,11 +131,10 @@ def test_an_initial_and_a_first_word_are_told():
 
 def test_a_blank_struck_within_a_name_is_no_initial():
     assert given("Assump a", "Assumpta") == "part"
+    assert given("Joe l", "Joel") == "part"
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("Robert A", "Roberta"), ("Eric A.", "Erica"), ("Ann A", "Anna"), ("Joe L", "Joel")]
-)
+@pytest.mark.parametrize(("one", "other"), [("Robert A", "Roberta"), ("Eric A.", "Erica"), ("Ann A", "Anna")])
 def test_a_letter_behind_a_name_may_be_an_initial(one, other):
     assert given(one, other) == "torn"
 

@@ -18,6 +18,7 @@ from domain.errors import UnknownPatient
 from domain.ledger import Ledger
 from domain.patient import Patient
 from domain.record import SOURCES
+from projections import duplicates
 from projections.card import card, states, through_time
 from projections.history_query import history_page
 from projections.told import Part, Value, say_part
@@ -31,6 +32,10 @@ MOST_READ = 5_000
 
 MOST_STATES = 5_000
 """A stream up to this length steps in the browser; a longer one asks the server for each step."""
+
+
+MOST_SUSPECTS = 20
+"""So many open pairs of a patient are looked through."""
 
 
 class PatientPage:
@@ -53,7 +58,8 @@ class PatientPage:
         else:
             chart = open_chart(self._ledger, req, patient_id, "history")
             values = {**self._card(req, chart), **self._timeline(req, chart)}
-            page(req, resp, "patient.html", chart=chart, most_states=MOST_STATES, **values)
+            suspects = suspected_elsewhere(self._ledger, chart)
+            page(req, resp, "patient.html", chart=chart, most_states=MOST_STATES, suspects=suspects, **values)
 
     def _card(self, req: Request, chart: Chart) -> dict[str, Any]:
         moment = read_moment(req.params, "as_of", chart.display)
@@ -97,6 +103,19 @@ def _fields(asked: Asked) -> list[str]:
     """Return the fields to choose from, and the one that was asked for by a link if it is none of them."""
     asked_for = asked.values.get("field")
     return [*FIELDS, asked_for] if asked_for and asked_for not in FIELDS else [*FIELDS]
+
+
+def suspected_elsewhere(ledger: Ledger, chart: Chart) -> list[str]:
+    """Return the patients of whom only their own history says that they may be this one.
+
+    A pair is flagged in the history of who came second: without this, nobody would see it from the first one's page.
+    """
+    if chart.patient is None:
+        return []
+    with ledger.recorder.reading(chart.organization.id) as cursor:
+        pairs = duplicates.queue(cursor, chart.organization.id, "open", patient_id=chart.id, limit=MOST_SUSPECTS)
+    others = {other for pair in pairs for other in pair.patient_ids}
+    return sorted(others - {chart.id, *chart.patient.unresolved_duplicates})
 
 
 def shown_card(ledger: Ledger, chart: Chart, moment: int | datetime | None) -> dict[str, Any]:

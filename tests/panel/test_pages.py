@@ -19,7 +19,7 @@ from domain.receipt import Caller
 from projections import access_log
 from projections.access_log import Look
 from tests.panel.conftest import Person
-from tests.panel.story import PASSWORD, Story, tell_story
+from tests.panel.story import PASSWORD, Story, send, tell_story
 
 SECRETS = (
     "Lopez", "Garcia", "1 Mar 1980", "1980-03-01", "555-01", "+1212", "example.com", "Main St", "Oak Ave", "00871",
@@ -128,6 +128,17 @@ def test_blame_names_who_set_a_field_and_what_lost_to_it(auditor, story):
     mrn = text_of(auditor.get(f"/panel/patients/{story.ann}/blame?field=external_id@{story.items['MRN']}"))
     assert "Set by Northside Hospital through a file" in mrn
     assert "A-1001" not in mrn
+
+
+def test_the_first_of_a_pair_says_whose_history_flags_it(panel_ledger, auditor, story):
+    twins = {"last_name": "Abernathy", "date_of_birth": "2011-03-09", "phone_number": "212-555-0177"}
+    first, second = (
+        send(panel_ledger, story.clinic, story.partners["Web form"], "form", {"first_name": name, **twins})
+        for name in ("Ana", "Anna")
+    )
+    hint = "To check. The history of patient …{} says that the two may be one person."
+    assert hint.format(second[-6:]) in text_of(auditor.get(f"/panel/patients/{first}"))
+    assert hint.format(first[-6:]) not in text_of(auditor.get(f"/panel/patients/{second}"))
 
 
 def test_a_filter_shows_what_fits_and_says_so(auditor, story):

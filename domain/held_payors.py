@@ -40,13 +40,16 @@ def put_payors(held: Sequence[Mapping[str, Any]], sent: Sequence[Payor], new_ids
 def _put(payors: Sequence[Payor], sent: Iterable[Payor]) -> list[Payor]:
     """Merge each one into the payor with the same key, as far as its key was given; otherwise add it.
 
-    A payor that says nothing new changes nothing. One that could be several of those held is one more.
+    A payor that says nothing new changes nothing. One that could be several of those held is the one with the very same
+    key, or one more.
     """
     put = list(payors)
     for offered in sent:
         if any(_merged(payor, offered) == payor for payor in put):
             continue
         same = [place for place, payor in enumerate(put) if _is_same(payor, offered)]
+        if len(same) > 1:
+            same = [place for place in same if _key(put[place]) == _key(offered)]
         if len(same) == 1:
             put[same[0]] = _merged(put[same[0]], offered)
         else:
@@ -60,11 +63,15 @@ def _is_same(payor: Payor, offered: Payor) -> bool:
     One that names no insurance (its id may have been dropped) never overwrites one that does, unless the member id
     says that it is the same.
     """
-    key = {name: offered[name] for name in PAYOR_KEY if name in offered}
+    key = _key(offered)
     if "insurance_id" in payor and "insurance_id" not in key:
         member = key.get("insured_member_id")
         return member is not None and payor.get("insured_member_id") == member
     return bool(key) and all(payor.get(name, value) == value for name, value in key.items())
+
+
+def _key(payor: Payor) -> dict[str, Any]:
+    return {name: payor[name] for name in PAYOR_KEY if name in payor}
 
 
 def _merged(payor: Payor, offered: Payor) -> dict[str, Any]:

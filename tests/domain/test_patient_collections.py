@@ -80,6 +80,9 @@ def test_a_referral_is_added_unless_an_equal_one_is_there():
 PRIMARY = {"insurance_id": INSURANCE, "payor_responsibility": "primary", "insured_member_id": "X"}
 
 
+BY_INSURANCE = [[{"insurance_id": INSURANCE, "plan_name": name}] for name in "AB"]
+
+
 def payors_after(*lists: list[dict[str, Any]]) -> list[dict[str, Any]]:
     stream = given(created)
     for payors in lists:
@@ -104,6 +107,9 @@ def payors_after(*lists: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ([[{"insurance_id": INSURANCE}], [PRIMARY]], [PRIMARY]),
         ([[PRIMARY, {**PRIMARY, "insured_member_id": "Y"}], [{"insurance_id": INSURANCE, "plan_name": "A"}]],
          [PRIMARY, {**PRIMARY, "insured_member_id": "Y"}, {"insurance_id": INSURANCE, "plan_name": "A"}]),
+        # what could be several is one more, and has its own key from then on
+        ([[PRIMARY, {**PRIMARY, "payor_responsibility": "secondary"}], *BY_INSURANCE, [{**PRIMARY, "plan_name": "C"}]],
+         [{**PRIMARY, "plan_name": "C"}, {**PRIMARY, "payor_responsibility": "secondary"}, BY_INSURANCE[1][0]]),
         # no insurance named: never onto one that names it, unless the member says so
         ([[PRIMARY], [{"payor_responsibility": "primary", "plan_name": "A"}]],
          [PRIMARY, {"payor_responsibility": "primary", "plan_name": "A"}]),

@@ -204,6 +204,12 @@ def test_a_typo_in_the_birth_date_leaves_no_room_for_another_middle_name_or_a_su
     assert tier(replace(near, gender="male"), replace(ANN, gender="female")) == "phone_fuzzy_name"
 
 
+def test_a_typo_in_the_birth_date_leaves_the_middle_name_to_decide_on_a_nickname_too():
+    patient = person("Robert", "Lee", "1980-03-21", middle_name="James", phone=PHONE)
+    record = replace(patient, date_of_birth="1980-03-22", middle_name="Scott")
+    assert refusal(replace(record, first_name="Bob"), patient) == ("middle_name", True)
+
+
 def test_parent_and_child_on_one_phone():
     mother = person("Ann", "Lee", BORN, phone=PHONE)
     assert unremarkable(person("Anna", "Lee", OTHER_BORN, phone=PHONE), mother)
@@ -228,6 +234,12 @@ def test_another_sex_vetoes_where_a_birth_date_is_missing():
     robin = person("Robin", "Lee", phone=PHONE, gender="male")
     assert refusal(replace(robin, gender="F"), robin) == ("gender", True)
     assert tier(replace(robin, gender="other"), robin) == "phone_fuzzy_name"
+
+
+def test_names_that_differ_in_the_last_vowel_match_where_both_are_known_to_be_of_one_sex():
+    patient, record = (person(name, "Lee", phone=PHONE, gender="female") for name in ("Wubita", "Wubit"))
+    assert tier(record, patient) == "phone_fuzzy_name"
+    assert refusal(replace(record, gender=None), patient) == ("gender", True)
 
 
 def test_another_id_of_the_same_type_needs_equal_names_where_a_birth_date_is_missing():

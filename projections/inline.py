@@ -60,15 +60,15 @@ def _write_patients(writer: Writer, changes: Sequence[Change]) -> None:
 
 
 def _write_match_index(writer: Writer, changes: Sequence[Change]) -> None:
-    match_index.write(
-        writer, [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
-    )
+    match_index.write(writer, _before_and_after(changes))
 
 
 def _write_duplicates(writer: Writer, changes: Sequence[Change]) -> None:
-    duplicates.write(
-        writer, [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
-    )
+    duplicates.write(writer, _before_and_after(changes))
+
+
+def _before_and_after(changes: Sequence[Change]) -> list[tuple[Patient | None, Patient]]:
+    return [(None if each.before is None else _patient(each.before), _patient(each.after)) for each in changes]
 
 
 def _write_directory(writer: Writer, changes: Sequence[Change]) -> None:

@@ -119,9 +119,13 @@ class Following:
             waiting = parking.parked(cursor, name)
         for each in waiting:
             with self._connection.transaction(), self._connection.cursor(row_factory=tuple_row) as cursor:
-                place = {"organization": each.organization_id, "stream": each.originator_id}
-                place_in_log = {**place, "version": each.originator_version, "up_to": self._tracked()}
-                entries = [stored_entry(row) for row in cursor.execute(_SQL["read_stream"], place_in_log)]
+                rest = {
+                    "organization": each.organization_id,
+                    "stream": each.originator_id,
+                    "version": each.originator_version,
+                    "up_to": self._tracked(),
+                }
+                entries = [stored_entry(row) for row in cursor.execute(_SQL["read_stream"], rest)]
                 if not self._one_by_one(cursor, entries, room=1):
                     parking.release(cursor, name, each.stream)
                 self.beat(cursor)

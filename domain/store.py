@@ -60,7 +60,7 @@ class Store(ApplicationRecorder):
 
     @abstractmethod
     def unit_of_work(self, organization_ids: Sequence[str]) -> AbstractContextManager[Work]:
-        """Open one transaction: look up, decide, append; rolled back unless appended."""
+        """Open one transaction: look up, decide, append. What was neither appended nor committed is not stored."""
 
     @abstractmethod
     def reading(self, *organization_ids: str) -> AbstractContextManager[Any]:

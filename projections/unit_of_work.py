@@ -35,7 +35,7 @@ Key = tuple[str, str, str]
 
 
 class UnitOfWork:
-    """One transaction for the organizations of a list; nothing is stored unless `append` returned."""
+    """One transaction for the organizations of a list; nothing is stored before `append`, or `commit`."""
 
     def __init__(self, connection: Connection[Any], organization_ids: Iterable[str]) -> None:
         self._connection = connection
@@ -106,8 +106,8 @@ class UnitOfWork:
         if row is None:
             return None
         self._chains[organization_id] = row[2]
-        self._states[organization_id] = Organization.from_json(row[3])
-        return Organization.from_json(row[3])
+        found = self._states[organization_id] = Organization.from_json(row[3])
+        return found
 
     def _remember(self, rows: Iterable[tuple[str, bytes, dict[str, Any]]]) -> list[Patient]:
         found = []

@@ -102,7 +102,6 @@ class Ledger(Application[UUID]):
                 return self._upsert_list(upserts, dry_run)
             except _Superseded:
                 self._note("organization_changed", 1)
-                continue
             except WriteConflict:
                 self._note("write_conflict", 1)
                 if len(upserts) > 1:

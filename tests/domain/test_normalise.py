@@ -144,6 +144,11 @@ def test_drops_of_reading_and_of_normalising_come_in_the_order_of_the_contract()
     assert list(reasons(body)) == ["first_name", "email", "zip", "tags.0", "payors.0.coverage_to", "nonsense"]
 
 
+@pytest.mark.parametrize("body", [{"nonsense": 1}, {"email": "x"}])
+def test_a_drop_that_is_the_only_one_is_told_wherever_it_was_found(body):
+    assert list(reasons(body)) == list(body)
+
+
 @pytest.mark.parametrize(
     "written", ["{upper}", "{{{own}}}", "{plain}", " {own} "], ids=["upper", "braces", "plain", "blanks"]
 )

@@ -12,6 +12,7 @@ from domain.commands import (
     Command,
     CreateOrganization,
     CreatePatient,
+    DismissOverlay,
     FlagPossibleDuplicate,
     RecordCommunication,
     RecordMatch,
@@ -30,6 +31,7 @@ from domain.events import (
     FirstCommunicationRecorded,
     FirstNameChanged,
     LastNameChanged,
+    OverlayDismissed,
     OverlaySuspected,
     PatientCreated,
     PatientMatched,
@@ -266,3 +268,12 @@ def test_an_overlay_is_told_with_both_sides_and_once_for_what_was_offered():
     stream.when(suspect).then(OverlaySuspected(evidence, {"last_name": "Lee"}, offered, None))
     stream.when(suspect).then()
     assert stream.when(SuspectOverlay(evidence={}, offered={"last_name": "Cho"}, other_id=BEA)).events
+
+
+def test_a_suspected_overlay_is_dismissed_once():
+    suspect = SuspectOverlay(evidence={}, offered={"last_name": "Wu"}, other_id=None)
+    stream = given(created)
+    stream.when(DismissOverlay()).then()
+    stream.when(suspect, DismissOverlay(), DismissOverlay()).then(
+        OverlaySuspected({}, {"last_name": "Lee"}, {"last_name": "Wu"}, None), OverlayDismissed()
+    )

@@ -1,7 +1,6 @@
 """Who follows the ledger while it is served? One child process, `./scripts/ledger follow`; begun again if it ends."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -54,10 +53,8 @@ class Followers:
     def _start(self) -> subprocess.Popen[bytes]:
         self._began = time.monotonic()
         self._again = None
-        who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid(), "/", "/"]
-        launcher = [sys.executable, "-I", "-S", launch.__file__]
         return subprocess.Popen(
-            [*launcher, *map(str, who), sys.executable, "-m", "scripts.ledger", "follow"],
+            launch.child([sys.executable, "-m", "scripts.ledger", "follow"]),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches us alone, and we stop it in order

@@ -58,13 +58,11 @@ class Workers:
         self._database_url = database_url
 
     def __enter__(self) -> Self:
-        launcher = [sys.executable, "-I", "-S", launch.__file__]
         sweep_run_folders()
         self._run_dir, self._run_lock = make_run_folder()
         (self._run_dir / METRICS).mkdir()
-        who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid(), "/", "/"]
         self._process = subprocess.Popen(
-            [*launcher, *map(str, who), sys.executable, "-m", "scripts.workers"],
+            launch.child([sys.executable, "-m", "scripts.workers"]),
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             pass_fds=[self._run_lock],

@@ -5,6 +5,7 @@ Run by path: `python -I -S launch.py PARENT_PID SIGNAL UID GID FOLDER SEEN PROGR
 
 import ctypes
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -13,12 +14,18 @@ CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 4096, 16384, 1 << 18
 UNSEEN = "the folder cannot be shown to the user that PostgreSQL runs as"
 
 
+def child(program: list[str]) -> list[str]:
+    """Return the command line of a program that stays the user that we are, and gets SIGTERM when this thread ends."""
+    who = [os.getpid(), int(signal.SIGTERM), os.geteuid(), os.getegid(), "/", "/"]
+    return [sys.executable, "-I", "-S", __file__, *map(str, who), *program]
+
+
 def main(arguments: list[str]) -> None:
     """Become the program, as this user; the signal reaches it when the thread that started us ends.
 
     Where FOLDER and SEEN differ, the program, and nobody else, finds FOLDER in the place of SEEN.
     """
-    parent, signal, uid, gid = map(int, arguments[:4])
+    parent, ending, uid, gid = map(int, arguments[:4])
     folder, seen, *command = arguments[4:]
     libc = ctypes.CDLL(None, use_errno=True)
     if folder != seen:
@@ -28,7 +35,7 @@ def main(arguments: list[str]) -> None:
         os.setgid(gid)
         os.setuid(uid)
     os.umask(0o077)
-    libc.prctl(PR_SET_PDEATHSIG, signal)  # after the change of user, which would clear it
+    libc.prctl(PR_SET_PDEATHSIG, ending)  # after the change of user, which would clear it
     if os.getppid() != parent:
         sys.exit("the program that wanted this one has ended")
     os.execv(command[0], command)  # noqa: S606 - our own argument list, no shell

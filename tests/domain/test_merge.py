@@ -239,7 +239,7 @@ def test_open_questions_of_a_merged_patient_become_the_survivors_and_go_back(str
     _flag(streams, BEA, ANN)
     _flag(streams, BEA, CAT)
     streams.merge(ANN, BEA)
-    assert streams.states[ANN].unresolved_duplicates == (CAT,)
+    assert streams.states[ANN].unresolved_duplicates == streams.states[BEA].unresolved_duplicates == (CAT,)
     assert streams.states[BEA].merged_into == ANN
     streams.unmerge(ANN, BEA)
     assert streams.states[ANN].unresolved_duplicates == ()

@@ -98,7 +98,7 @@ def test_two_edits_make_another_name(one, other):
 
 
 def test_short_and_unknown_names_have_no_typos():
-    assert given("Xun", "Xin") == "alike"
+    assert given("Xun", "Xin") == given("Zhen", "Zhan") == "alike"
     assert given("王明", "王朋") == "alike"
 
 
@@ -118,6 +118,10 @@ def test_names_that_the_dictionary_cannot_know_have_no_typos(one, other):
 @pytest.mark.parametrize(("one", "other"), [("伟", "伟明"), ("민", "민수"), ("さ", "さくら")])
 def test_a_name_of_one_character_is_no_initial(one, other):
     assert given(one, other) == "alike"
+
+
+def test_a_missing_given_name_says_nothing():
+    assert given("", "Ann") == given("", "") == ""
 
 
 def test_an_initial_and_a_first_word_are_told():

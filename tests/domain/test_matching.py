@@ -193,6 +193,15 @@ def test_another_birth_date_is_another_person():
 def test_a_typo_in_the_birth_date_is_the_same_person_with_the_same_name():
     assert tier(replace(ANN, date_of_birth="1980-03-22"), ANN) == "phone_fuzzy_name"
     assert tier(replace(ANN, date_of_birth="1980-03-22", first_name="Annn"), ANN) is None
+    assert refusal(replace(ANN, date_of_birth="1980-03-22", last_name="Cole"), ANN) == ("last_name", True)
+
+
+def test_a_typo_in_the_birth_date_leaves_room_for_a_nickname_or_for_a_typo_in_the_surname():
+    robert = person("Robert", "Smithson", "1980-03-21", phone=PHONE)
+    off = replace(robert, date_of_birth="1980-03-22")
+    for close in (replace(off, first_name="Bob"), replace(off, last_name="Smithsen")):
+        assert tier(close, robert) == "phone_fuzzy_name"
+    assert refusal(replace(off, first_name="Bob", last_name="Smithsen"), robert) == ("last_name", True)
 
 
 def test_a_typo_in_the_birth_date_leaves_no_room_for_another_middle_name_or_a_suffix():

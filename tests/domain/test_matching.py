@@ -389,7 +389,8 @@ def test_a_tie_does_not_repeat_itself():
 def test_who_was_judged_distinct_is_not_flagged_again():
     first, second = known(ANN, replace(ANN, date_of_birth=None))
     judged = Candidate(first.id, first.identity, distinct_from=frozenset({second.id}))
-    for candidates, flag in (([first, second], True), ([judged, second], False)):
+    other_judged = Candidate(second.id, second.identity, distinct_from=frozenset({first.id}))
+    for candidates, flag in (([first, second], True), ([judged, second], False), ([first, other_judged], False)):
         outcome = classify(ANN, candidates)
         assert isinstance(outcome, Match)
         assert [(rival.reason, rival.flag) for rival in outcome.rivals] == [("later_tier", flag)]

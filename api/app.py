@@ -1,4 +1,4 @@
-"""Which routes are there? `create_app` wires, `get_app` reads the environment."""
+"""What does a request pass on its way in and out? `create_app` wires, `get_app` reads the environment."""
 
 import gc
 from typing import TYPE_CHECKING, Any

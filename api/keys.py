@@ -79,7 +79,8 @@ class Gate:
     def principal(self, presented: str | None, address: str) -> Principal:
         """Return who presents this key. NotAuthenticated when it is missing, unknown, wrong, expired or revoked.
 
-        TooManyWrongKeys when that happens too often from this address; a key that is known here is let in all the same.
+        TooManyWrongKeys when unknown and wrong ones come too often from this address; a right one that this worker has
+        seen before is let in all the same.
         """
         parts = _KEY.fullmatch(presented or "")
         if parts is None:

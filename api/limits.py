@@ -57,7 +57,7 @@ class Buckets:
         self._levels: dict[str, tuple[float, float]] = {}
 
     def take(self, name: str, tokens: int = 1) -> tuple[bool, float]:
-        """Return (whether there was a token, how many are left; below 1, how many seconds until there is one).
+        """Return (True, how many tokens are left) where there was one, else (False, seconds until there is one).
 
         `tokens` is 0 to look and take none.
         """

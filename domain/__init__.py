@@ -1,4 +1,5 @@
-"""What is true of patients. Pure but for `ledger`, which asks the event store.
+"""What is true of patients. Pure but for `ledger`, which asks the event store, and `review`, `erasure` and `explain`,
+which ask it through the ledger.
 
 Read in this order: `events` (the stored format), `patient_state` and `changes_alone` (what is known of a patient, what
 an event changes of it), `patient` and `organization` (decide, evolve), `record` and `normalise` (what a partner sends),

@@ -11,7 +11,6 @@ from contextlib import ExitStack, closing, suppress
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Self
-from uuid import UUID
 
 import psycopg
 from psycopg import Connection, Copy, Cursor
@@ -20,6 +19,7 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from domain.patient import Patient
 from projections import copy_rows, inline, streams, twin_tables
+from projections.gaps import Stream
 from projections.inline import PROJECTIONS, Change, Table
 from projections.statements import statements
 from projections.streams import Folded, Tally, fold_streams
@@ -37,8 +37,6 @@ PART = 25_000
 
 TOGETHER = 50
 """Patients whose rows are made and sent together: table by table, and few enough to stay in the processor's cache."""
-
-Stream = tuple[UUID, UUID]
 
 
 class Part(NamedTuple):

@@ -88,7 +88,7 @@ def rebuild(
             with timed(report, "build"):
                 _create(connection, names)
                 report.position = head(cursor)
-                all_parts = parts(cursor, report.position, _told_often(part, throttle))
+                all_parts = parts(cursor, report.position, _part_size(part, throttle))
                 _build(url, report, all_parts, poisoned, workers, throttle, progress)
             with timed(report, "index"):
                 progress("index", 0, 0)
@@ -188,8 +188,8 @@ def _complete(connection: Connection[Any], url: str, names: Sequence[str], worke
             future.result()
 
 
-def _told_often(part: int, throttle: float | None) -> int:
-    """Return the entries of a part: when they come slowly fewer, so that progress is told every few seconds."""
+def _part_size(part: int, throttle: float | None) -> int:
+    """Return how many entries a part has: fewer when they come slowly, so that progress is told every few seconds."""
     return part if throttle is None else min(part, max(1_000, round(throttle * 5)))
 
 

@@ -66,6 +66,12 @@ def test_an_organization_can_switch_close_variants_off():
     assert tier(robert, robert, rules=Rules(close_variants=False)) == "demographics"
 
 
+@pytest.mark.parametrize("first", ["Bob", "Robert James", "Robrt"])
+def test_with_close_variants_off_a_contact_still_carries_them(first):
+    robert = person("Robert", "Smith", BORN, phone=PHONE)
+    assert tier(replace(robert, first_name=first), robert, rules=Rules(close_variants=False)) == "phone_fuzzy_name"
+
+
 def test_an_exact_match_wins_over_a_close_one():
     outcome = place(person("Ann", "Lee", BORN), person("Ann", "Lee-Cole", BORN), person("Ann", "Lee", BORN))
     assert isinstance(outcome, Match)

@@ -105,6 +105,14 @@ def test_tags_referrals_payors_and_custom_fields_are_united(streams):
     ]
 
 
+def test_payors_that_share_their_responsibility_alone_stay_two(streams):
+    for patient_id, plan in ((ANN, "Gold"), (BEA, "Silver")):
+        streams.create(patient_id)
+        streams.do(patient_id, PutPayors(payors=[{"payor_responsibility": "primary", "plan_name": plan}]))
+    streams.merge(ANN, BEA)
+    assert [held["payor"]["plan_name"] for held in streams.states[ANN].payors] == ["Gold", "Silver"]
+
+
 def test_the_phone_stays_locked_if_it_was_locked_for_either(streams):
     streams.create(ANN, phone_number="+12125550142")
     streams.create(BEA, phone_number="+12125550143")
@@ -244,6 +252,16 @@ def test_open_questions_of_a_merged_patient_become_the_survivors_and_go_back(str
     streams.unmerge(ANN, BEA)
     assert streams.states[ANN].unresolved_duplicates == ()
     assert streams.states[BEA].unresolved_duplicates == (CAT,)
+
+
+def test_who_was_found_to_be_somebody_else_than_the_merged_patient_is_so_for_the_survivor(streams):
+    for patient_id in (ANN, BEA, CAT):
+        streams.create(patient_id)
+    _flag(streams, BEA, CAT)
+    streams.dismiss(BEA, CAT)
+    streams.merge(ANN, BEA)
+    assert list(streams.states[ANN].distinct_from) == [CAT]
+    assert patient.decide(streams.states[ANN], FlagPossibleDuplicate(other_id=CAT, reason="tie")) == []
 
 
 def test_a_dismissal_holds_for_whoever_was_flagged_and_is_merged_now(streams):

@@ -66,7 +66,7 @@ def compare_given(one: PersonName, other: PersonName) -> str:
     """Name how two given names relate; empty when one of them is missing.
 
     - equal: the same after folding.
-    - nickname: a name and its short form. spelling: such a pair only one edit apart (Jon, John; Zach, Zack).
+    - nickname: a name and its short form. spelling: such a pair only one edit apart (Cathy, Kathy; Zach, Zack).
     - initial: one is the first letter of the other. A lone character of a script without capitals is a whole name.
     - part: one is the first word of the other, which has more (Mary, Mary Ann),
       or a blank parted its end from it (Assump a).

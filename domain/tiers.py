@@ -163,6 +163,6 @@ def _twins(evidence: Evidence) -> str:
     """Return whether these may be twins: same date of birth, same surname and a contact in common.
 
     Then the given name must be equal, a nickname, or a slip that makes a non-word. An initial may be either's, and
-    names that are each other's spelling (Jon, John) are what some parents choose.
+    names that are each other's spelling (Zach, Zack) are what some parents choose.
     """
     return "twins" if evidence.contact_agrees and evidence.first_name in {"initial", "spelling"} else HOLDS

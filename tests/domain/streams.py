@@ -14,6 +14,7 @@ from tests.kit import reloaded
 ANN = "0190f7a0-0000-7000-8000-00000000000a"
 BEA = "0190f7a0-0000-7000-8000-00000000000b"
 CAT = "0190f7a0-0000-7000-8000-00000000000c"
+DAN = "0190f7a0-0000-7000-8000-00000000000d"
 TOLD_OF_IT = {"version", "updated_at", "distinct_from"}
 """What a merge and its undoing leave behind."""
 

@@ -58,6 +58,16 @@ def test_close_variants_match_with_an_equal_birth_date_and_are_named(first, last
     assert (outcome.evidence["first_name"], outcome.evidence["last_name"]) == evidence
 
 
+def test_two_spellings_of_a_name_match_with_an_equal_birth_date():
+    assert tier(person("Zack", "Smith", BORN), person("Zach", "Smith", BORN)) == "demographics"
+
+
+@pytest.mark.parametrize("first", ["Emma", "R", "Robert James"])
+def test_with_a_typo_in_the_surname_the_given_name_is_a_nickname_or_a_slip(first):
+    robert = person("Robert", "Smithson", BORN)
+    assert tier(person(first, "Smithsen", BORN), robert) is None
+
+
 def test_an_organization_can_switch_close_variants_off():
     robert, bob = person("Robert", "Smith", BORN), person("Bob", "Smith", BORN)
     outcome = place(bob, robert, rules=Rules(close_variants=False))
@@ -66,10 +76,13 @@ def test_an_organization_can_switch_close_variants_off():
     assert tier(robert, robert, rules=Rules(close_variants=False)) == "demographics"
 
 
-@pytest.mark.parametrize("first", ["Bob", "Robert James", "Robrt"])
-def test_with_close_variants_off_a_contact_still_carries_them(first):
-    robert = person("Robert", "Smith", BORN, phone=PHONE)
-    assert tier(replace(robert, first_name=first), robert, rules=Rules(close_variants=False)) == "phone_fuzzy_name"
+@pytest.mark.parametrize(
+    ("first", "last"), [("Bob", "Smithson"), ("Robert James", "Smithson"), ("Robrt", "Smithson"), ("Bob", "Smithsen")]
+)
+def test_with_close_variants_off_a_contact_still_carries_them(first, last):
+    robert = person("Robert", "Smithson", BORN, phone=PHONE)
+    record = person(first, last, BORN, phone=PHONE)
+    assert tier(record, robert, rules=Rules(close_variants=False)) == "phone_fuzzy_name"
 
 
 def test_an_exact_match_wins_over_a_close_one():
@@ -198,7 +211,7 @@ def test_another_birth_date_is_another_person():
 
 def test_a_typo_in_the_birth_date_is_the_same_person_with_the_same_name():
     assert tier(replace(ANN, date_of_birth="1980-03-22"), ANN) == "phone_fuzzy_name"
-    assert tier(replace(ANN, date_of_birth="1980-03-22", first_name="Annn"), ANN) is None
+    assert refusal(replace(ANN, date_of_birth="1980-03-22", first_name="Annn"), ANN) == ("first_name", True)
     assert refusal(replace(ANN, date_of_birth="1980-03-22", last_name="Cole"), ANN) == ("last_name", True)
 
 
@@ -275,6 +288,21 @@ def test_with_birth_date_and_contact_the_surname_may_be_missing_but_beside_a_nic
     robert = person("Robert", "Lee", BORN, phone=PHONE)
     assert tier(person("Bob", None, BORN, phone=PHONE), robert) == "phone_fuzzy_name"
     assert refusal(person("Bob", "Cole", BORN, phone=PHONE), robert) == ("last_name", True)
+
+
+@pytest.mark.parametrize(("first", "created"), [("Robert James", None), ("Rupertus", "Rupertus")])
+def test_with_birth_date_and_contact_a_part_of_a_name_or_a_former_one_needs_the_surname(first, created):
+    robert = person("Robert", "Smithson", BORN, phone=PHONE, created_first_name=created)
+    assert tier(person(first, "Smithson", BORN, phone=PHONE), robert) == "demographics"
+    assert refusal(person(first, "Smithsen", BORN, phone=PHONE), robert) == ("last_name", True)
+
+
+@pytest.mark.parametrize("what", [{"middle_name": "Scott"}, {"gender": "female"}])
+def test_with_birth_date_and_contact_a_nickname_is_another_persons_where_the_rest_says_so(what):
+    chris = person("Christopher", "Lee", BORN, phone=PHONE, middle_name="James", gender="male")
+    record = replace(chris, first_name="Chris")
+    assert tier(record, chris) == "demographics"
+    assert refusal(replace(record, **what), chris) == (*what, True)
 
 
 def test_a_former_surname_still_finds_the_patient():

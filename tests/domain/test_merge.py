@@ -24,7 +24,7 @@ from domain.events import (
     PhoneLockRespected,
 )
 from domain.known_as import keys_of_patient
-from tests.domain.streams import ANN, BEA, CAT, TOLD_OF_IT, Streams, shown
+from tests.domain.streams import ANN, BEA, CAT, DAN, TOLD_OF_IT, Streams, shown
 
 
 @pytest.fixture
@@ -78,6 +78,18 @@ def test_an_address_that_contradicts_nothing_fills_the_rest(streams):
     streams.create(BEA, address="1 Main St", city="Albany", zip="12207")
     streams.merge(ANN, BEA)
     assert streams.states[ANN].facts == {"address": "1 Main St", "city": "ALBANY", "zip": "12207"}
+
+
+def test_nor_of_two_that_were_merged_one_after_another(streams):
+    streams.create(ANN)
+    for patient_id, address in (
+        (BEA, {"city": "Albany"}),
+        (CAT, {"address": "1 Main St"}),
+        (DAN, {"address": "2 Oak St", "zip": "12207"}),
+    ):
+        streams.create(patient_id, **address)
+        streams.merge(ANN, patient_id)
+    assert streams.states[ANN].facts == {"address": "1 Main St", "city": "Albany"}
 
 
 def test_tags_referrals_payors_and_custom_fields_are_united(streams):

@@ -124,6 +124,7 @@ def test_jr_and_sr_are_two_people_in_every_tier():
     senior = person("John", "Smith Sr", "1950-02-02", phone=PHONE)
     assert refusal(person("John", "Smith Jr", phone=PHONE), senior) == ("suffix", True)
     assert refusal(person("John", "Smith, Jr.", "1950-02-02"), senior) == ("suffix", True)
+    assert refusal(person("Johnny", "Smith Jr", "1950-02-02"), senior) == ("suffix", True)
     assert tier(person("John", "Smith", "1950-02-02"), senior) == "demographics"
 
 

@@ -46,6 +46,7 @@ def test_accents_hyphens_and_script_do_not_tell_apart(one, other):
         ("Robrt", "Smithson", ("typo", "equal")),
         ("Robert", "Smithsn", ("equal", "typo")),
         ("Robrt", "Smithsn", ("typo", "typo")),
+        ("Bob", "Smithsn", ("nickname", "typo")),
         ("Robert", "Smithson-Cole", ("equal", "part")),
         ("Robert James", "Smithson", ("part", "equal")),
         ("Smithson", "Robert", ("swapped", "swapped")),
@@ -60,6 +61,10 @@ def test_close_variants_match_with_an_equal_birth_date_and_are_named(first, last
 
 def test_two_spellings_of_a_name_match_with_an_equal_birth_date():
     assert tier(person("Zack", "Smith", BORN), person("Zach", "Smith", BORN)) == "demographics"
+
+
+def test_two_names_that_are_alike_are_for_a_person_to_judge_with_an_equal_birth_date():
+    assert refusal(person("Anna", "Lee", BORN), person("Ann", "Lee", BORN)) == ("first_name", True)
 
 
 @pytest.mark.parametrize("first", ["Emma", "R", "Robert James"])

@@ -205,3 +205,13 @@ def test_what_is_kept_holds_no_value_of_a_patient(partner: Partner, ledger: Ledg
         (row,) = cursor.execute("SELECT row_to_json(k)::text FROM idempotency_keys k").fetchone()
     values = [value for value in DOCUMENTED.values() if isinstance(value, str)]
     assert [value for value in (*values, '"canary') if value in row.replace('["canary","unknown_field"]', "")] == []
+
+
+def test_what_is_kept_of_one_body_under_two_keys_cannot_be_told_for_the_same(
+    partner: Partner, ledger: Ledger, clinic: Clinic
+):
+    for key in ("k-1", "k-2"):
+        partner.upsert(DOCUMENTED, Idempotency_Key=key)
+    with ledger.recorder.reading(clinic.organization_id) as cursor:
+        (distinct,) = cursor.execute("SELECT count(DISTINCT body_hash) FROM idempotency_keys").fetchone()
+    assert distinct == 2

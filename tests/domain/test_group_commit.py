@@ -100,6 +100,24 @@ def test_whoever_waited_behind_a_database_that_is_stuck_hears_it_with_the_leader
     assert rounds.lists == [[1]], "nobody was sent to wait once more"
 
 
+def test_a_slow_round_hands_its_results_to_nobody_but_its_own():
+    now = [START]
+    rounds = Rounds()
+
+    def commit(items: Sequence[int]) -> list[int | Exception]:
+        results = rounds(items)
+        now[0] += PATIENCE * 2
+        return results
+
+    group: GroupCommit[int, int] = GroupCommit(commit, clock=lambda: now[0])
+    with ThreadPoolExecutor(8) as threads:
+        with rounds.held(group, 1, threads):
+            other = threads.submit(group.submit, 2)
+            until(lambda: len(group._waiting) == 1)
+        assert other.result(timeout=20) == 4
+    assert rounds.lists == [[1], [2]]
+
+
 def test_a_full_queue_refuses_at_once():
     rounds = Rounds()
     group: GroupCommit[int, int] = GroupCommit(rounds, clock=lambda: START, queue_limit=2)

@@ -99,7 +99,7 @@ def test_bodies_that_an_organization_sends_slowly_are_bounded():
     with limits.reading("b"):
         pass
     held[0].__exit__(None, None, None)
-    with limits.reading("a"):
+    with limits.reading("a"), pytest.raises(TooManySlowBodies), limits.reading("a"):
         pass
 
 

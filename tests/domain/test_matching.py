@@ -118,6 +118,12 @@ def test_a_name_with_an_initial_is_a_longer_name_only_where_the_sex_is_known_and
     assert tier(replace(robert_a, gender="F"), roberta) == "demographics"
 
 
+def test_a_former_surname_does_not_match_against_other_contacts_but_a_nickname_does():
+    married = person("Robert", "Cole", BORN, phone=PHONE, former_last_names=("Smithson",))
+    assert refusal(person("Robert", "Smithson", BORN, phone=OTHER_PHONE), married) == ("contact", True)
+    assert tier(person("Bob", "Cole", BORN, phone=OTHER_PHONE), married) == "demographics"
+
+
 def test_month_and_day_swapped_match_only_with_a_contact():
     swapped = replace(ANN, date_of_birth="1980-04-03", phone=None, email=None)
     patient = replace(ANN, date_of_birth="1980-03-04")

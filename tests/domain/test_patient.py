@@ -12,6 +12,7 @@ from domain.commands import (
     Command,
     CreateOrganization,
     CreatePatient,
+    DismissDuplicate,
     DismissOverlay,
     FlagPossibleDuplicate,
     RecordCommunication,
@@ -259,6 +260,15 @@ def test_a_possible_duplicate_is_flagged_once():
 
 def test_who_was_found_to_be_somebody_else_is_never_flagged_again():
     given(created, DuplicateDismissed(other_id=BEA)).when(FlagPossibleDuplicate(BEA, "same_name")).then()
+
+
+def test_a_possible_duplicate_is_dismissed_once_and_only_where_it_was_flagged():
+    stream = given(created)
+    stream.when(DismissDuplicate(other_id=BEA)).then()
+    stream.when(FlagPossibleDuplicate(BEA, "same_name"), DismissDuplicate(other_id=BEA)).then(
+        PossibleDuplicateFlagged(BEA, "same_name", {}), DuplicateDismissed(other_id=BEA)
+    )
+    stream.when(DismissDuplicate(other_id=BEA)).then()
 
 
 def test_an_overlay_is_told_with_both_sides_and_once_for_what_was_offered():

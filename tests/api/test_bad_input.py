@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from falcon.testing import TestClient
 
+from api import keys
 from api.problems import MEDIA_PROBLEM_JSON
+from domain.commands import RevokeApiKey, RotateApiKey
 from domain.ledger import Ledger
+from domain.receipt import Caller
 from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
 from tests.domain.records import DOCUMENTED
 
@@ -104,6 +107,23 @@ def test_a_key_with_another_secret_or_sent_twice_gets_nothing(client: TestClient
     assert_problem(Partner(client, changed).upsert(DOCUMENTED), 401, "not-authenticated")
     twice = f"{clinic.api_key},{clinic.api_key}"  # as servers hand over two headers of one name
     assert_problem(Partner(client, twice).upsert(DOCUMENTED), 401, "not-authenticated")
+
+
+def test_a_key_gets_nothing_once_it_is_revoked_or_has_expired(
+    client: TestClient, clinic: Clinic, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(keys, "TRUST_SECONDS", 0.0)
+    caller = Caller(clinic.organization_id, "test", "ending keys")
+    revoked, replaced, replacing = (issue_key(ledger, clinic.organization_id) for _ in range(3))
+    for key in (revoked, replaced, replacing):
+        assert Partner(client, key).upsert(DOCUMENTED).status_code == 200
+    ledger.administer(RevokeApiKey(key_id=keys.key_id_of(revoked)), caller)
+    for key, expires_at in ((replaced, "2026-01-01T00:00:00Z"), (replacing, "9999-01-01T00:00:00Z")):
+        _, successor = keys.new_key("successor")
+        ledger.administer(RotateApiKey(keys.key_id_of(key), successor, expires_at), caller)
+    for key in (revoked, replaced):
+        assert_problem(Partner(client, key).upsert(DOCUMENTED), 401, "not-authenticated")
+    assert Partner(client, replacing).upsert(DOCUMENTED).status_code == 200
 
 
 def test_a_key_without_the_scope_is_told_which_one_is_missing(client: TestClient, clinic: Clinic, ledger: Ledger):

@@ -112,6 +112,25 @@ def test_a_drop_is_told_once_and_answered_every_time(clinic: Clinic):
     assert again.dropped == first.dropped != ()
 
 
+def test_a_receipt_says_whether_the_patient_holds_more_than_the_record_did(clinic: Clinic):
+    held: list[dict[str, Any]] = [
+        {"city": "Troy"},
+        {"tags": ["vip"]},
+        {"custom_fields": {"shoe": 44}},
+        {"payors": [{"insured_member_id": "M-1"}]},
+        {"referral": {"physician_name": "Dr. Ruiz"}},
+        external_id("A-1"),
+    ]
+    for number, more in enumerate(held, start=1):
+        record = {**ANN, "date_of_birth": f"1980-01-{number:02}"}
+        clinic.send(**record)
+        assert not clinic.send(**record).tells_more
+        clinic.send(**record, **more)
+        assert clinic.send(**record).tells_more, more
+    clinic.communicate(clinic.send(**ANN).patient.id)
+    assert clinic.send(**ANN).tells_more
+
+
 def test_rivals_that_may_be_the_same_person_are_flagged(clinic: Clinic):
     """Two who both fit: nobody is guessed, both are named, and the same record again finds the one it made."""
     one = clinic.send(first_name="Ann", last_name="Lee", phone_number="212-555-0142", **external_id("A-1")).patient

@@ -30,7 +30,7 @@ def signing_key(directory: Path) -> SigningKey:
     except MalformedNote as error:
         raise MalformedNote(**error.details, file=str(secret)) from None
     public = directory / PUBLIC
-    if not public.exists():
+    if not public.exists() or not public.stat().st_size:  # the disk may have been full
         public.write_text(f"{key.verifier}\n", encoding="utf-8")
     return key
 

@@ -15,6 +15,7 @@ import pytest
 from api import logs
 from scripts import followers
 from scripts.followers import Followers
+from scripts.signing_key import signing_key, verifier_key
 from tests.projections.histories import an_organization, live, opened
 
 WAITING_AT = 5
@@ -59,6 +60,13 @@ def test_a_key_that_cannot_be_read_is_named(database_url, folder):
     )
     assert ended.returncode == 2
     assert f"file: {folder}/signing-key" in ended.stderr
+
+
+def test_a_public_key_that_a_full_disk_left_empty_is_written_again(tmp_path):
+    key = signing_key(tmp_path)
+    (tmp_path / "verifier-key").write_text("")
+    assert str(signing_key(tmp_path).verifier) == str(key.verifier)
+    assert str(verifier_key(tmp_path)) == str(key.verifier)
 
 
 def test_a_process_that_keeps_ending_is_begun_again_less_and_less_often(monkeypatch: pytest.MonkeyPatch):

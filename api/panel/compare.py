@@ -7,10 +7,10 @@ from falcon import Request, Response
 
 from api.panel import timeline
 from api.panel.chart import Chart, ago, fold, open_chart
+from api.panel.door import not_in_history
 from api.panel.filters import read_moment
 from api.panel.pages import is_fragment, page
 from domain.entry import Entry, instant
-from domain.errors import UnknownPatient
 from domain.ledger import Ledger
 from projections.card import Difference, Row, card, compare, split_key, states, through_time
 from projections.history import Told
@@ -87,7 +87,7 @@ class Blame:
             self._ledger.stream(chart.organization.id, chart.id), chart.version if moment is None else moment
         )
         if not field or not entries:
-            raise UnknownPatient
+            raise not_in_history()
         state = None if chart.patient is None else fold(entries)
         rows = {} if state is None else {row.key: row for row in card(state, chart.organization)}
         told = [(entry, chart.tell(entry)) for entry in reversed(entries)]

@@ -109,6 +109,11 @@ def not_allowed() -> Refused:
     )
 
 
+def not_in_history() -> Refused:
+    """Return the refusal of an event, a request or a field that the patient's history does not have."""
+    return Refused(falcon.HTTP_404, "Not in the history", "The history of this patient has nothing of that kind.")
+
+
 def read_form(req: Request) -> dict[str, str]:
     """Return the fields of a form; of one sent twice the last counts. TooManySlowBodies, NoRoomForBodies."""
     if (req.content_length or 0) > MOST_FORM_BYTES:

@@ -7,9 +7,9 @@ from falcon import Request, Response
 
 from api.panel import timeline
 from api.panel.chart import Chart, open_chart
+from api.panel.door import not_in_history
 from api.panel.pages import page
 from domain.entry import StoredEntry
-from domain.errors import UnknownPatient
 from domain.ledger import Ledger
 from projections.history_query import Filter, entry_row, history_page, others_of_request
 from projections.wording import source, who
@@ -33,7 +33,7 @@ class EventPage:
         chart = open_chart(self._ledger, req, patient_id, f"event {number}")
         row = entry_row(self._ledger, chart.organization.id, chart.id, number)
         if row is None or row.recorded_at is None:
-            raise UnknownPatient
+            raise not_in_history()
         entry = self._ledger.mapper.to_domain_event(row)
         page(
             req,
@@ -86,7 +86,7 @@ class RequestPage:
         wanted = Filter(request_id=request_id)
         entries, _ = history_page(self._ledger, clinic, chart.id, wanted, None, MOST_OF_A_REQUEST)
         if not entries:
-            raise UnknownPatient
+            raise not_in_history()
         with self._ledger.recorder.reading(clinic) as cursor:
             others = others_of_request(cursor, clinic, entries[-1])
         items = [(entry.topic in PLACING, timeline.item(chart, entry)) for entry in reversed(entries)]

@@ -427,6 +427,7 @@ def test_what_is_not_there_is_a_page_that_says_so(auditor, story, path):
     answer = auditor.get(f"/panel/patients/{story.ann}{path}")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
+    assert "Not in the history" in text_of(answer), "and not that there is no such patient"
 
 
 def test_the_api_answers_problems_as_before_and_nothing_to_show(client):

@@ -38,7 +38,8 @@ def to_bundle(
     yield orjson.dumps({"resourceType": "Bundle", "type": "collection", "timestamp": made_at})[:-1] + b',"entry":['
     for place, entry in enumerate(entries):
         told = tell_entry(entry, organization, lock)
-        make = _provenance if told.kind in CHANGES else _audit_event
+        changed = told.kind in CHANGES or (told.kind == "reviewed" and told.changes)  # by a merge, or by its end
+        make = _provenance if changed else _audit_event
         resource_id = str(uuid5(UUID(str(entry.originator_id)), str(entry.originator_version)))
         resource = {"id": resource_id, **make(entry, told, organization, display)}
         item = {"fullUrl": f"urn:uuid:{resource_id}", "resource": resource}
@@ -110,7 +111,7 @@ def _who(entry: Entry, organization: Organization) -> dict[str, Any]:
 def _request(entry: Entry) -> dict[str, Any]:
     return {
         "identifier": {"system": f"{_OWN}request", "value": entry.request_id},
-        "display": f"Record received ({entry.source})",
+        "display": f"Request ({entry.source})",
     }
 
 

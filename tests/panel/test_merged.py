@@ -64,3 +64,15 @@ def test_the_cause_view_calls_nothing_a_record_that_is_none(auditor, pair):
     assert request is not None
     tree = text_of(auditor.get(f"/panel/patients/{pair[1]}/requests/{request[1]}"))
     assert "Reviewer made a request through the API" in tree
+
+
+def test_a_fhir_bundle_tells_what_a_merge_changed(auditor, pair):
+    auditor.get(f"/panel/patients/{pair[0]}/export")
+    form = {"format": "fhir", "purpose": "Legal request", "recipient": "Dr. Elsewhere"}
+    bundle = auditor.post(f"/panel/patients/{pair[0]}/export", form).json
+    merge = next(
+        each["resource"] for each in bundle["entry"] if "Merged with patient" in each["resource"]["text"]["div"]
+    )
+    assert merge["resourceType"] == "Provenance"
+    told = [{part["url"]: part["valueString"] for part in change["extension"]} for change in merge["extension"]]
+    assert {"field": "email", "new": "ada@example.com"} in told

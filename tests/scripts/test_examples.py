@@ -158,15 +158,24 @@ def test_a_service_that_is_away_is_told_as_the_ledger_tells_it(front: Front):
     config = front.folder / "example.conf"
     config.write_text(re.sub(r"server 127\.0\.0\.1:\d+;", f"server 127.0.0.1:{_free_port()};", config.read_text()))
     os.kill(int((front.folder / "pid").read_text()), 1)
-    until(lambda: _status(front, "/v1/patients") != 200)
-    with front.client() as client:
-        away = client.get("/v1/patients")
+    away = _answer(front, "/v1/patients")
+
+    def is_away() -> bool:  # for a moment the proxy's old workers answer too
+        nonlocal away
+        away = _answer(front, "/v1/patients")
+        return away.status_code != 200
+
+    until(is_away)
     assert (away.status_code, away.json()["status"], away.headers["Retry-After"]) == (503, 503, "2")
 
 
 def _status(front: Front, path: str) -> int:
+    return _answer(front, path).status_code
+
+
+def _answer(front: Front, path: str) -> httpx.Response:
     with front.client() as client:
-        return client.get(path).status_code
+        return client.get(path)
 
 
 def test_wrong_keys_of_one_partner_do_not_slow_down_another_behind_the_same_proxy(front: Front):

@@ -88,7 +88,7 @@ def compare_given(one: PersonName, other: PersonName) -> str:
         return "initial" if long.startswith(short) else "different"
     if _is_first_word(one, other) or _is_first_word(other, one):
         return "part"
-    slip = "" if _are_newborns(one, other) else _slip(a, b)
+    slip = "" if _are_newborns(one, other) or _are_numbered(one, other) else _slip(a, b)
     if slip not in SLIPS:
         for torn, whole in ((one, b), (other, a)):
             if _is_parted(torn, whole):
@@ -102,6 +102,15 @@ def compare_given(one: PersonName, other: PersonName) -> str:
 def _are_newborns(one: PersonName, other: PersonName) -> bool:
     """Tell whether both are named after their mothers: what differs is which of the twins it is, and no slip."""
     return all(is_newborn_name(" ".join(each.given_words)) for each in (one, other))
+
+
+def _are_numbered(one: PersonName, other: PersonName) -> bool:
+    """Tell whether the names have other numbers or other lone letters in them (Son of Judy 1, Son of Judy 2)."""
+    ours, theirs = (
+        [*(word for word in each.given_words if len(word) == 1), *filter(str.isdigit, each.given)]
+        for each in (one, other)
+    )
+    return bool(ours and theirs) and ours != theirs
 
 
 def _is_first_word(one: PersonName, other: PersonName) -> bool:

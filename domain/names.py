@@ -90,7 +90,8 @@ def parse_name(first: str | None, middle: str | None = None, last: str | None = 
     middle_suffix = GENERATIONS.get(middle_words[-1], "") if middle_words and middle_words[-1] != "v" else ""
     if middle_suffix:
         middle_words.pop()
-    if not middle_words and len(given_words) == 2 and len(given_words[1]) == 1 < len(given_words[0]):
+    lone = len(given_words) == 2 and len(given_words[1]) == 1 < len(given_words[0])
+    if lone and not middle_words and given_words[1].isalpha():
         middle_words = [given_words.pop()]
     if len(middle_words) == 1 == len(middle_words[0]) and is_newborn_name(" ".join(given_words)):
         given_words.append(middle_words.pop())

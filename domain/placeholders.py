@@ -52,8 +52,9 @@ _INFANT_REST = _INFANT_WORDS | _words("a b c d i ii iii one two three first seco
 _NEWBORN = re.compile(
     r"""
     .*[a-z][ ] (?: baby | bb | bg | boy | female | girl | infant | male | newborn | twin | triplet ) (?: [ ]?[a-h0-9] )?
-    | .*[a-z] (?: boy | girl ) (?: [ ]?[a-h0-9] )?
-    | (?: boy | girl ) (?: [ ][a-h0-9] )? [ ]of[ ] .+
+    | .*[a-z] (?: baby | boy | girl | twin ) (?: [ ]?[a-h0-9] )?
+    | (?: baby | boy | girl | infant | newborn | triplet | twin ) [a-c0-9] (?: [ ] .+ )?
+    | (?: boy | girl ) (?: [ ][a-h0-9] )? [ ] .+
     """,
     re.VERBOSE,
 )
@@ -151,7 +152,7 @@ def is_placeholder_name(folded: str) -> bool:
 
 
 def is_newborn_name(folded: str) -> bool:
-    """Tell whether a folded given name says whose newborn this is: "judy girl", "wendysgirl", "boy of judy".
+    """Tell whether a folded given name says whose newborn this is, or which: "judy girl", "girl of judy", "twina".
 
     So hospitals name newborns who have no name yet. It is a name, but of two born together only a letter or number
     differs: "judy girl a", "judy girl b".

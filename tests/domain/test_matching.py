@@ -180,6 +180,16 @@ def test_newborns_without_a_name_are_for_a_person_to_judge(first):
         ({"first_name": "Wendysgirl A"}, {"first_name": "Wendysgirl B"}),
         ({"first_name": "Judy Twin", "middle_name": "A"}, {"first_name": "Judy Twin", "middle_name": "B"}),
         ({"first_name": "Boy A of Judy"}, {"first_name": "Boy B of Judy"}),
+        ({"first_name": "Girl A Judy"}, {"first_name": "Girl B Judy"}),
+        ({"first_name": "Girl Judy A"}, {"first_name": "Girl Judy B"}),
+        ({"first_name": "JudyTwinA"}, {"first_name": "JudyTwinB"}),
+        ({"first_name": "Judy F A"}, {"first_name": "Judy F B"}),
+        ({"first_name": "GirlA"}, {"first_name": "GirlB"}),
+        ({"first_name": "TwinA"}, {"first_name": "TwinB"}),
+        ({"first_name": "Newborn1"}, {"first_name": "Newborn2"}),
+        ({"first_name": "RN1 de Maria"}, {"first_name": "RN2 de Maria"}),
+        ({"first_name": "Son of Judy 1"}, {"first_name": "Son of Judy 2"}),
+        ({"first_name": "Gemelar 1"}, {"first_name": "Gemelar 2"}),
     ],
 )
 def test_newborns_who_bear_their_mothers_name_are_told_apart_by_a_letter(one, other):
@@ -188,6 +198,11 @@ def test_newborns_who_bear_their_mothers_name_are_told_apart_by_a_letter(one, ot
     _, flagged = refusal(second, first)
     assert flagged
     assert tier(first, first, second) == "demographics"
+
+
+def test_a_digit_within_a_name_is_still_a_slip():
+    patient = person("Robert", "Lee", "1980-03-01")
+    assert tier(replace(patient, first_name="R0bert"), patient) == "demographics"
 
 
 def test_strangers_who_share_only_placeholders_share_nothing():

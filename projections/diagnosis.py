@@ -143,7 +143,8 @@ def _followers(cursor: Cursor[Any]) -> Finding:
         "projections",
         not found,
         "; ".join(found) or "all as they should be",
-        "./scripts/ledger status tells more. Parked: mend the program, then rebuild. Stuck: restart ./scripts/serve.",
+        "./scripts/ledger status tells more. Parked: mend the program, then rebuild. Stuck: restart ./scripts/serve."
+        " Rows differed: rebuild --all --check tells in what, --accept makes them anew.",
     )
 
 

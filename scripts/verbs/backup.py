@@ -14,6 +14,7 @@ from scripts.backup.restore import restore as restore_into
 from scripts.data_folder import data_folder
 from scripts.signing_key import PUBLIC, SECRET, checkpoint_folder, verifier_key
 from scripts.verbs.connection import FINDINGS, database_url, fail, show
+from scripts.verbs.rebuild import DIFFERS, WHAT_TO_DO
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the backup.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -92,4 +93,6 @@ def _tell(restored: Restored, as_json: bool) -> None:
         print(f"{table}: the rows are not those that were backed up")
     for each in verdict.findings:
         print(f"position {each.position}: {each.what}: {each.detail}")
+    if any(each.what == DIFFERS for each in verdict.findings):
+        print(WHAT_TO_DO)
     show(told, as_json)

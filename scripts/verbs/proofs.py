@@ -25,6 +25,7 @@ from projections.verify import verify as check
 from scripts.data_folder import data_folder
 from scripts.signing_key import checkpoint_folder, verifier_key
 from scripts.verbs.connection import FINDINGS, UNAVAILABLE, database_url, operator, show
+from scripts.verbs.rebuild import DIFFERS, WHAT_TO_DO
 from scripts.verbs.streams import ledger_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -71,7 +72,7 @@ def _compare_read_model(url: str, verdict: Verdict) -> None:
     for difference in report.differences:
         streams = ", ".join(sorted({str(example) for example in difference.examples})) or "see rebuild --check"
         counts = f"{difference.added} missing, {difference.removed} too many, {difference.changed} changed"
-        verdict.find("read model differs", report.position, f"{difference.table}: {counts} ({streams})")
+        verdict.find(DIFFERS, report.position, f"{difference.table}: {counts} ({streams})")
 
 
 def _note(url: str, verdict: Verdict, *, since: int, all_heads: bool, read_model: bool) -> None:
@@ -89,6 +90,8 @@ def _tell(verdict: Verdict, seconds: float) -> None:
     for each in verdict.findings:
         stream = f" in stream {each.stream}" if each.stream else ""
         print(f"position {each.position}: {each.what}{stream}: {each.detail}")
+    if any(each.what == DIFFERS for each in verdict.findings):
+        print(WHAT_TO_DO)
     rate = f"{verdict.events} events in {seconds:.1f} s, {verdict.erased} of them erased"
     signed = f"{verdict.checkpoints} checkpoints agree, the last over {verdict.last_checkpoint}"
     heads = f"stream heads of {verdict.stream_heads} of them worked out again"

@@ -19,6 +19,12 @@ from scripts.progress import Shown
 from scripts.verbs.connection import FINDINGS, database_url, fail, show
 
 NAMES = ", ".join(PROJECTIONS)
+DIFFERS = "read model differs"
+WHAT_TO_DO = (
+    "./scripts/ledger rebuild --all --check tells in what the read model differs, --accept makes it anew. After an"
+    " upgrade it may differ in match_keys alone: then only the rules have changed."
+)
+"""Said beside the finding that the read model differs."""
 
 
 def rebuild(
@@ -108,4 +114,5 @@ def _outcome(report: Report) -> str:
         return f"In place as of position {position}: {names}. The tables from before stay for --rollback."
     if report.equal:
         return f"Equal as of position {position}: {names}."
+    names = ", ".join(name for name in report.projections if report.live[name] != report.rebuilt[name])
     return f"Different as of position {position}: {names}. Nothing was changed; --accept puts the new ones in place."

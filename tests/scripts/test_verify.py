@@ -58,6 +58,18 @@ def test_a_failure_over_a_part_is_covered_by_the_same_part(ledger: Verified):
     assert (ledger.run("--since", str(ledger.first)), ledger.status()) == (0, "passed")
 
 
+def test_after_a_change_of_the_rules_it_is_said_that_a_rebuild_makes_the_keys_anew(ledger: Verified):
+    ledger.signed.tamper("UPDATE match_keys SET key = key || 'x' WHERE kind = 'birth_name'")
+    verified, compared, examined = (
+        CliRunner().invoke(app, words).stdout for words in (["verify"], ["rebuild", "--all", "--check"], ["doctor"])
+    )
+    assert "rebuild --all --check" in verified
+    assert "rebuild --all --check" in examined
+    assert compared.splitlines()[-1].partition(": ")[2].startswith("match_index. Nothing was changed")
+    assert CliRunner().invoke(app, ["rebuild", "--all", "--accept"]).exit_code == 0
+    assert (ledger.run(), ledger.status()) == (0, "passed")
+
+
 def test_a_read_model_that_differed_is_covered_by_whatever_compares_it(ledger: Verified):
     ledger.signed.tamper("UPDATE patients SET last_name = last_name || 'x'")
     assert (ledger.run(), ledger.status()) == (1, "read model differs")

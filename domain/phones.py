@@ -12,8 +12,12 @@ from domain.placeholders import is_filler_phone
 _NORTH_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\(([2-9][0-9]{2})\)|([2-9][0-9]{2}))[ .-]?([0-9]{3})[ .-]?([0-9]{4})")
 """What nearly every number in North America looks like; `phonenumbers` reads these the same, but slowly."""
 
+_MEXICAN_PREFIX = re.compile("(?:1|44|45)([0-9]{10})")
+"""What was dialled in Mexico before ten digits until 2019 (+52 1, 044, 045, 01), and still stands in many files."""
+
 _NOT_DIGITS = re.compile("[^0-9]+")
 _SHORTEST_FILLER = 7
+_MEXICO = 52
 
 
 class Phone(NamedTuple):
@@ -49,6 +53,8 @@ def _parse(text: str, region: str) -> Phone:
         parsed = phonenumbers.parse(text, region)
     except NumberParseException:
         raise _refusal(text) from None
+    if parsed.country_code == _MEXICO and (match := _MEXICAN_PREFIX.fullmatch(str(parsed.national_number))):
+        parsed.national_number, parsed.italian_leading_zero = int(match[1]), False
     if not phonenumbers.is_possible_number(parsed):
         raise _refusal(text)
     return Phone(phonenumbers.format_number(parsed, PhoneNumberFormat.E164), parsed.extension or None)

@@ -73,6 +73,9 @@ def test_a_number_with_extension_reads_back_from_its_text():
         ("212 555 0142", "CA", "+12125550142"),
         ("212 555 0142", "DE", "+492125550142"),
         ("1-800-FLOWERS", "US", "+18003569377"),
+        ("+52 1 55 5123 4567", "US", "+525551234567"),
+        ("044 55 5123 4567", "MX", "+525551234567"),
+        ("01 (55) 5123-4567", "MX", "+525551234567"),
     ],
 )
 def test_a_number_is_read_as_dialled_in_the_region(text, region, number):

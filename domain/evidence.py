@@ -150,9 +150,9 @@ def _compare_names(one: PersonName, other: PersonName, patient: Identity, born: 
     if first != "equal" and last != "equal" and are_swapped(one, other):
         return "swapped", "swapped"
     if first != "equal" and (created := compare_given(one, patient.created_name)):
-        if first in {"alike", "different"}:
+        if first in {"alike", "overlap", "different"}:
             first = "former" if created == "equal" else created if created in SLIPS else first
-        elif created in {"alike", "different"}:
+        elif created in {"alike", "overlap", "different"}:
             first = "drifted"
     if last in {"typo", "similar", "overlap", "different"}:
         former = (parse_name(None, None, each) for each in (*patient.former_last_names, patient.created_last_name))

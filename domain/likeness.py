@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from domain.names import PersonName
+from domain.names import PARTICLES, PersonName
 from domain.placeholders import is_newborn_name
 
 JARO_WINKLER = 0.88
@@ -74,6 +74,7 @@ def compare_given(one: PersonName, other: PersonName) -> str:
       (Robert A, Roberta).
     - typo, ending, misspelt: slips of the hand or the ear, see `_slip`.
     - alike: none of these, but a person should look (Ann, Anna; Patrick, Patricia).
+    - overlap: two names that share a word (Juan Carlos, Carlos; Anna Maria, Maria Anna): of one person, or of sisters.
     - different.
     """
     a, b = one.given, other.given
@@ -96,7 +97,10 @@ def compare_given(one: PersonName, other: PersonName) -> str:
                 return "torn" if is_own_name else "part"
     if slip:
         return slip
-    return "alike" if long.startswith(short) or JaroWinkler.similarity(a, b) >= JARO_WINKLER else "different"
+    if long.startswith(short) or JaroWinkler.similarity(a, b) >= JARO_WINKLER:
+        return "alike"
+    common = {*one.given_words} & {*other.given_words} - PARTICLES
+    return "overlap" if any(len(word) > 1 for word in common) else "different"
 
 
 def _are_newborns(one: PersonName, other: PersonName) -> bool:

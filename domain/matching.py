@@ -185,7 +185,8 @@ def _by_external_id(record: Identity, holders: Sequence[_Judged], judged: Sequen
     overlay = None
     if holder.stands is None:
         others = [each for each in judged if each is not holder and each.stands == "demographics"]
-        disagreeing = {"different", "alike"} & {evidence.first_name, evidence.last_name, evidence.date_of_birth}
+        words = {evidence.first_name, evidence.last_name, evidence.date_of_birth}
+        disagreeing = words & {"different", "overlap", "alike"}
         if disagrees_as_a_person(evidence) or (others and disagreeing):
             overlay = Overlay(evidence.told(), others[0].candidate.id if len(others) == 1 else None)
     return Match(

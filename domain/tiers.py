@@ -40,7 +40,7 @@ def close_demographics(evidence: Evidence) -> str | None:
 
     - suffix, gender, middle_name: what of the rest is different makes two people of two names.
     - contact: half a surname and a former one are weak, and contacts that differ outweigh them.
-    - twins: see `_twins`. first_name: alike, but two names.
+    - twins: see `_twins`. first_name: alike or with a word in common, but two names.
     """
     first, last = evidence.first_name, evidence.last_name
     if evidence.date_of_birth != "equal":
@@ -48,12 +48,12 @@ def close_demographics(evidence: Evidence) -> str | None:
     if first == "equal":
         in_question = last in {"typo", "part", "former"}
     elif last == "equal":
-        in_question = first in {"nickname", "spelling", "initial", "part", "torn", "former", "alike", *SLIPS}
+        in_question = first in {"nickname", "spelling", "initial", "part", "torn", "former", "alike", "overlap", *SLIPS}
     else:
         in_question = first == "swapped" or (last == "typo" and first in {"nickname", "typo", "misspelt"})
     if not in_question:
         return None
-    if first == "alike":
+    if first in {"alike", "overlap"}:
         return "first_name"
     if evidence.suffix == "different":
         return "suffix"

@@ -79,6 +79,8 @@ def may_be_one_person(evidence: Evidence) -> bool:
         return True
     if first in {"alike", "drifted"} and surname_close:
         return contact or born == "equal"
+    if first == "overlap" and surname_close:
+        return born == "equal"
     if surname_close and first in {"", "placeholder"}:
         return evidence.contact_agrees or born == "equal"
     return first in _SAME_NAME and evidence.contact_agrees and (same_birth or not last)
@@ -86,4 +88,5 @@ def may_be_one_person(evidence: Evidence) -> bool:
 
 def disagrees_as_a_person(evidence: Evidence) -> bool:
     """Tell whether a name and the date of birth are both others: no typo and no marriage explains it."""
-    return evidence.date_of_birth == "different" and "different" in (evidence.first_name, evidence.last_name)
+    other_name = evidence.first_name in {"different", "overlap"} or evidence.last_name == "different"
+    return evidence.date_of_birth == "different" and other_name

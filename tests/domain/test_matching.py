@@ -67,6 +67,19 @@ def test_two_names_that_are_alike_are_for_a_person_to_judge_with_an_equal_birth_
     assert refusal(person("Anna", "Lee", BORN), person("Ann", "Lee", BORN)) == ("first_name", True)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Juan Carlos", "Carlos"), ("Anna Maria", "Maria Anna"), ("Thị Mai", "Mai"), ("Ma. Teresa", "Maria Teresa")],
+)
+def test_given_names_with_a_word_in_common_are_for_a_person_to_judge_with_an_equal_birth_date(one, other):
+    assert refusal(person(one, "Rossi", BORN), person(other, "Rossi", BORN)) == ("first_name", True)
+    assert unremarkable(person("Ana de la Luz", "Rossi", BORN), person("Eva de la Paz", "Rossi", BORN))
+
+
+def test_sisters_with_a_word_in_common_need_no_look_without_birth_date():
+    assert unremarkable(person("Maria Elena", "Rossi", phone=PHONE), person("Lucia Maria", "Rossi", phone=PHONE))
+
+
 @pytest.mark.parametrize("first", ["Emma", "R", "Robert James"])
 def test_with_a_typo_in_the_surname_the_given_name_is_a_nickname_or_a_slip(first):
     robert = person("Robert", "Smithson", BORN)
@@ -577,7 +590,7 @@ def test_a_changed_surname_alone_is_no_overlay():
     assert outcome.overlay is None
 
 
-@pytest.mark.parametrize("change", [{"last_name": "Kim"}, {"first_name": "Zoe"}])
+@pytest.mark.parametrize("change", [{"last_name": "Kim"}, {"first_name": "Zoe"}, {"first_name": "Zoe Ann"}])
 def test_another_name_and_another_birth_date_are_a_suspected_overlay(change):
     outcome = place(replace(HELD, date_of_birth=OTHER_BORN, **change), HELD)
     assert isinstance(outcome, Match)

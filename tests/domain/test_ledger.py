@@ -58,6 +58,22 @@ def test_an_external_id_of_a_known_patient_is_enough(clinic: Clinic):
         clinic.send(**external_id("a-1"))
 
 
+@pytest.mark.parametrize(
+    "nobody",
+    [
+        {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1900-01-01"},
+        {"first_name": "Baby Boy", "last_name": "Lee", "date_of_birth": "2026-05-01", "phone_number": "212-555-0142"},
+        {"first_name": "John", "last_name": "Doe", "date_of_birth": "1980-03-01"},
+    ],
+)
+def test_a_record_that_does_not_say_who_it_is_is_found_again_by_its_external_id_alone(clinic: Clinic, nobody):
+    assert clinic.send(**nobody).created
+    assert clinic.send(**nobody).created
+    known = {**nobody, "external_id": {"type_id": EXTERNAL_ID_TYPE, "value": "MRN-1"}}
+    assert clinic.send(**known).created
+    assert not clinic.send(**known).events
+
+
 def test_a_refused_record_tells_what_was_dropped_of_it_and_stores_nothing(clinic: Clinic):
     head = check_positions(clinic.url)
     with pytest.raises(TooLittleToIdentify) as refused:

@@ -16,11 +16,12 @@ def _words(text: str) -> frozenset[str]:
 
 
 _ASCII_SPELLING = str.maketrans(
-    dict.fromkeys("'`’‘´ʻʼ.", "")
+    dict.fromkeys("'`’‘‛´ʻʼʾʿ\u0640.", "")
     | {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h"}
-    | {"ı": "i", "ŋ": "n", "ŧ": "t", "ə": "a"}
+    | {"ı": "i", "ŋ": "n", "ŧ": "t", "ə": "a", "ɓ": "b", "ɗ": "d", "ɖ": "d", "ɛ": "e", "ƙ": "k", "ɔ": "o", "ƴ": "y"}
 )
-_ACCENTS = re.compile("[\u0300-\u036f]")
+_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0655\u0670]")
+"""Those of Latin, Greek and Cyrillic, the points of Hebrew, and of Arabic vowels, doubling and hamza."""
 _ASIDES = re.compile(r'\([^)]*\)|\[[^\]]*\]|"[^"]*"|“[^”]*”')
 _NOT_ASCII_WORD = re.compile("[^a-z0-9]+")
 
@@ -64,8 +65,9 @@ class PersonName(NamedTuple):
 def fold(text: str) -> str:
     """Return text in lower case, without accents and punctuation, words apart by single spaces.
 
-    Letters that do not decompose (ł ø ß đ æ …) get their usual ASCII spelling. Only the accents of Latin, Greek
-    and Cyrillic go: in other scripts marks are letters. Apostrophes and dots vanish (Obrien, MD), hyphens part words.
+    Letters that do not decompose (ł ø ß đ æ …) get their usual ASCII spelling. Marks go where they are often left out:
+    the accents of Latin, Greek and Cyrillic, the points of Hebrew and Arabic. Elsewhere they are letters. Apostrophes
+    and dots vanish (Obrien, MD), hyphens part words.
     Nothing is transliterated: a name in two scripts is two spellings that cannot be compared.
     """
     if text.isascii():

@@ -22,7 +22,7 @@ NAMES = ", ".join(PROJECTIONS)
 DIFFERS = "read model differs"
 WHAT_TO_DO = (
     "./scripts/ledger rebuild --all --check tells in what the read model differs, --accept makes it anew. After an"
-    " upgrade it may differ in match_keys alone: then only the rules have changed."
+    " upgrade it may be match_keys, and the names that patients are searched by: they are read otherwise."
 )
 """Said beside the finding that the read model differs."""
 

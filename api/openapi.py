@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from falcon import MEDIA_JSON
 from pydantic.json_schema import models_json_schema
 
 from api.answers import ProblemDetails
@@ -179,7 +180,7 @@ def _responses(operation: Operation, scope: str | None, schemas: dict[Any, Any],
         headers += ["RateLimit-Policy", "RateLimit"]
     if operation.retirement is not None:
         headers += ["Deprecation", "Sunset"]
-    if any(each.name == "Idempotency-Key" for each in operation.parameters):
+    if operation.media == MEDIA_JSON and any(each.name == "Idempotency-Key" for each in operation.parameters):
         headers.append("Idempotent-Replayed")
     fine: dict[str, Any] = {
         "description": (getdoc(operation.answer) or "").split("\n")[0],

@@ -32,7 +32,8 @@ OWN = Parameter(
 IDEMPOTENCY_KEY = header(
     "Idempotency-Key",
     "A name of your choice for this request, such as a UUID; quotes around it do not count. The same request under the"
-    " same key is carried out once: for 30 days the first answer is given again, with `Idempotent-Replayed: true`.",
+    " same key is carried out once: for 30 days the first answer is given again, with `Idempotent-Replayed: true` (in a"
+    " batch `replayed` in the line).",
     pattern='^"?[!#-~]{1,255}"?$',
 )
 

@@ -52,7 +52,7 @@ class Resolve(BaseModel):
 
 
 class Duplicates(Resource):
-    """The queue of possible duplicates."""
+    """The queue of possible duplicates: pairs that the ledger flagged, and those that somebody reported."""
 
     scopes: ClassVar = {"GET": "duplicates:review", "POST": "duplicates:review"}
     operations: ClassVar = {

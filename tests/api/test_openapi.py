@@ -75,6 +75,13 @@ def test_every_operation_has_what_generated_clients_and_readers_need(path: str, 
         assert {"401", "403", "429", "503"} <= set(operation["responses"])
 
 
+def test_a_header_that_marks_a_replay_is_described_where_it_is_sent():
+    """A batch marks its lines: its headers go out before the first line is read."""
+    fine = {operation["operationId"]: operation["responses"]["200"] for _, _, operation in DESCRIBED}
+    assert [name for name, answer in fine.items() if "Idempotent-Replayed" in answer["headers"]] == ["upsertPatient"]
+    assert "replayed" in DOCUMENT["components"]["schemas"]["UpsertedLine"]["properties"]
+
+
 def test_operation_ids_are_unique():
     ids = [operation["operationId"] for _, _, operation in DESCRIBED]
     assert len(set(ids)) == len(ids)

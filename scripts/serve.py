@@ -129,13 +129,14 @@ def _announce(settings: Settings, told: dict[str, Any] | None) -> None:
     url = base_url(settings)
     key = '"X-API-Key: $API_KEY"' if told is None else f"'X-API-Key: {told['api_key']}'"
     history = "/panel" if told is None else told["history_path"]
+    link = "" if told is None else " (a link signs in once, within a day)"
     body = (
         '{"first_name": "Ann", "last_name": "Garcia", "date_of_birth": "03/01/1980", "phone_number": "(212) 555-0142"}'
     )
     print(
         f"""
 The patient ledger answers at {url}
-Its History, for the eyes of staff (a link signs in once, within a day): {url}{history}
+Its History, for the eyes of staff{link}: {url}{history}
 A first upsert:
 
   curl --request POST {url}/v1/patients/upsert \\
@@ -145,8 +146,9 @@ A first upsert:
         flush=True,
     )
     if told is None:
-        print("The database was in use before: make a key with ./scripts/ledger key issue --organization ID.")
-        print("Let staff in with ./scripts/ledger staff add LOGIN --organization ID --name NAME.")
+        print("The database was in use before: ./scripts/ledger org list tells the ids of its organizations.")
+        print("Make a key with ./scripts/ledger key issue --organization ID.")
+        print(f"Let staff in with ./scripts/ledger staff add LOGIN --organization ID --name NAME --base-url {url}.")
     else:
         print(f"The ids of the organization demo are in {settings.data_dir}/demo.json. Ctrl-C stops everything.")
     sys.stdout.flush()

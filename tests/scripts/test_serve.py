@@ -15,8 +15,10 @@ import httpx
 import psycopg
 import pytest
 
+from api.settings import Settings
 from scripts.embedded import EmbeddedPostgres
 from scripts.embedded.processes import working_in
+from scripts.serve import _announce
 from tests.scripts.waiting import until
 
 RECORD = {
@@ -93,6 +95,14 @@ def test_a_fresh_start_answers_and_a_signal_ends_everything_in_order(folder):
     with serving(folder) as served:
         assert served.demo | {"base_url": first["base_url"]} == first
         assert served.upsert().json()["matched"]
+
+
+def test_a_ledger_that_was_in_use_is_announced_without_a_link_and_with_the_verbs_that_make_one(capsys):
+    _announce(Settings(host="127.0.0.1", port=8081), None)
+    said = capsys.readouterr().out
+    assert "http://127.0.0.1:8081/panel\n" in said
+    assert "signs in once" not in said
+    assert all(verb in said for verb in ("org list", "key issue --organization ID", "--base-url http://127.0.0.1:8081"))
 
 
 def test_a_request_in_flight_is_answered_before_the_end(folder):

@@ -35,6 +35,7 @@ from scripts.verbs.streams import ledger_of
 
 PatientId = Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")]
 AsOf = Annotated[str | None, typer.Option(help="A version, an instant or a day.")]
+Moment = Annotated[str, typer.Argument(help="A version, an instant or a day.")]
 OfField = Annotated[str | None, typer.Option("--field", help="Only what concerns this field, such as phone_number.")]
 
 console = Console(highlight=False, soft_wrap=True)
@@ -123,7 +124,7 @@ def replay(
                 return
 
 
-def diff(patient: PatientId, before: str, after: str, as_json: AsJson = False) -> None:
+def diff(patient: PatientId, before: Moment, after: Moment, as_json: AsJson = False) -> None:
     """Show what differs between two moments."""
     with _opened(patient, "diff") as chart:
         one, other = (_state(chart.upto(moment)) for moment in (before, after))

@@ -66,7 +66,9 @@ def set_setting(setting: Setting, value: str, organization: OrganizationId, as_j
 def issue(
     organization: OrganizationId,
     name: Name = "partner",
-    scope: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(SCOPES)}; repeatable.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(SCOPES)}; repeatable; all of them without.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Issue a key. It is shown once; the ledger keeps its SHA-256."""

@@ -1,7 +1,7 @@
 """What does an error look like? RFC 9457 problem details: one table from errors to answers, and nowhere else.
 
 A problem names fields and rules, never values. `type` is a path of this service where a page explains the error
-(`api.resources.problem_pages`).
+(`api.resources.docs`).
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
         HTTPStatus.BAD_REQUEST, "not-an-object", "Body is not an object", "Send one JSON object: `{…}`."
     ),
     bodies.TooDeep: Problem(
-        HTTPStatus.BAD_REQUEST, "too-deep", "Body nested too deeply", "Records nest five levels; 64 are read."
+        HTTPStatus.BAD_REQUEST, "too-deep", "Body nested too deeply", "Records nest seven levels; 64 are read."
     ),
     bodies.NulCharacter: Problem(
         HTTPStatus.BAD_REQUEST, "nul-character", "NUL in the body", "Remove `\\u0000` from texts and names."
@@ -115,7 +115,8 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
         HTTPStatus.NOT_FOUND,
         "unknown-patient",
         "No such patient",
-        "Use the `id` of an earlier answer, with a key of the same organization.",
+        "Use the `id` of an earlier answer, with a key of the same organization. Before a patient was created (`as_of`)"
+        " and after it was erased there is none.",
     ),
     review.UnknownDuplicate: Problem(
         HTTPStatus.NOT_FOUND, "unknown-duplicate", "No such pair", "Use the `id` of a pair in `/v1/duplicates`."
@@ -133,7 +134,7 @@ PROBLEMS: Mapping[type[errors.LedgerError], Problem] = {
         HTTPStatus.CONFLICT,
         "merged-elsewhere",
         "Merged into another patient",
-        "`merged_into` says into which one. Of a chain of merges the last is undone first.",
+        "`merged_into` in the pair's patients says into which one. Of a chain of merges the last is undone first.",
     ),
     merge.NotMerged: Problem(HTTPStatus.CONFLICT, "not-merged", "Not merged", "Only a merged pair can be taken apart."),
     errors.UnknownOrganization: Problem(HTTPStatus.UNAUTHORIZED, "not-authenticated", "No valid API key", _SIGN_IN),

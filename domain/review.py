@@ -1,12 +1,14 @@
 """What do people say of two patients who may be one person? Merge, distinct, unmerge: each in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 from domain import merge as merging
 from domain.commands import DismissDuplicate, DismissOverlay, FlagPossibleDuplicate
 from domain.errors import LedgerError, LedgerUnavailable, UnknownPatient, WriteConflict
 from domain.events import Event
+from domain.golden_record import absorbed_ids
 from domain.known_as import keys_of_patient
 from domain.ledger import ATTEMPTS, Ledger
 from domain.patient import Patient, decide
@@ -62,7 +64,7 @@ class Review:
                 return one
             if resolution is Resolution.MERGE:
                 one, other = _in_order(one, other, survivor_id, {one_id: one, other_id: other})
-            decision = merging.merge if resolution is Resolution.MERGE else merging.dismiss
+            decision = _merged if resolution is Resolution.MERGE else merging.dismiss
             decided = self._together(one, other, decision, caller)
             if decided is not None:
                 return decided
@@ -154,6 +156,21 @@ class Review:
         ]
         if drafts:
             self._ledger.events.put(drafts, work=work)
+
+
+def _merged(survivor: Patient, other: Patient) -> merging.Told:
+    """Merge, and flag the two under the ids they have now where a merged patient's flag led here: by this flag the
+    merge is found when it is to be undone."""
+    told = merging.merge(survivor, other)
+    own = survivor.possible_duplicates if survivor.own is None else survivor.own["possible_duplicates"]
+    if not told.other or other.id in own:
+        return told
+    beneath = absorbed_ids(survivor.absorbed)
+    known = [flag for each, flag in other.possible_duplicates.items() if each in beneath]
+    unknown: Mapping[str, Any] = {"reason": REPORTED, "evidence": {}}
+    flag = survivor.possible_duplicates.get(other.id) or next(iter(known), unknown)
+    flagged = decide(other, FlagPossibleDuplicate(survivor.id, flag["reason"], flag["evidence"]))
+    return told._replace(other=[*flagged, *told.other])
 
 
 def _in_order(

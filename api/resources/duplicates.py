@@ -1,5 +1,6 @@
 """`/v1/duplicates`: which patients may be one person, and what do people say of them?"""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -147,7 +148,10 @@ class ResolveDuplicate(Resource):
         caller = parameters.caller(req)
         review = Review(self._ledger)
         ids = _pair(self._ledger, caller.organization_id, duplicate_id).patient_ids
+        shown = duplicate_id
         if len(ids) == 2:
+            if told.resolution is Resolution.MERGE:
+                shown = _as_merged(review, caller.organization_id, ids) or duplicate_id
             survivor_id = None if told.survivor_id is None else str(told.survivor_id)
             patient = review.resolve(*ids, told.resolution, caller, survivor_id)
         elif told.resolution is Resolution.DISTINCT:
@@ -156,11 +160,17 @@ class ResolveDuplicate(Resource):
             raise OnePatient
         organization = self._ledger.current_organization(caller.organization_id)
         answer = {
-            "duplicate": _read(self._ledger, req, duplicate_id),
+            "duplicate": _read(self._ledger, req, shown),
             "patient": patient_resource(patient, organization),
         }
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps(answer)
+
+
+def _as_merged(review: Review, organization_id: str, ids: Iterable[str]) -> str | None:
+    """Return the id of the pair that a merge is about: those they live on in; `None` where these are one already."""
+    living = [review.survivor(organization_id, each).id for each in ids]
+    return pair_id(*living) if len({*living}) == 2 else None
 
 
 def _cursor(sent: str | None) -> tuple[datetime, UUID]:

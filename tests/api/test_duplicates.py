@@ -111,6 +111,32 @@ def test_undoing_a_merge_gives_both_patients_back(partner, twins):
         }
 
 
+@pytest.mark.parametrize("flagged_by_the_third", [True, False])
+def test_a_third_patient_flagged_with_a_merged_one_is_merged_and_taken_apart_like_any_other(
+    partner, twins, flagged_by_the_third: bool
+):
+    mia, sarah = twins
+    zoe = partner.upsert({"first_name": "Zoe", "last_name": "Fox", "phone_number": "212-555-0144"}).json["patient"][
+        "id"
+    ]
+    pair = [zoe, sarah] if flagged_by_the_third else [sarah, zoe]
+    assert partner.post("/v1/duplicates", {"patient_ids": pair}).status_code == 200
+    resolve(partner, queue(partner)[0], "merge")
+
+    (left,) = queue(partner)
+    answer = resolve(partner, left, "merge")
+    assert (answer.status_code, answer.json["patient"]["id"]) == (200, mia)
+    merged = answer.json["duplicate"]
+    assert {each["id"]: each["merged_into"] for each in merged["patients"]} == {mia: None, zoe: mia}
+    assert (merged["state"], merged["reason"]) == ("merged", "reported")
+    assert merged in queue(partner, "?state=merged")
+
+    parted = resolve(partner, merged, "unmerge")
+    assert (parted.status_code, parted.json["duplicate"]["state"]) == (200, "distinct")
+    assert partner.get(f"/v1/patients/{zoe}").json["id"] == zoe
+    assert partner.get(f"/v1/patients/{sarah}").json["id"] == mia
+
+
 @pytest.mark.usefixtures("twins")
 def test_distinct_takes_a_pair_off_the_queue(partner):
     (pair,) = queue(partner)

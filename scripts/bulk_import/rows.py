@@ -96,12 +96,16 @@ def read_csv(
     first = text.readline(LONGEST_LINE)
     if not first.strip() or "\0" in first or any(sign in _UNDECODED for sign in first):
         raise UnreadableFile
-    reader = csv.reader(chain([first], text), delimiter=delimiter or max(DELIMITERS, key=first.count))
-    header = next(reader)
+    delimiter = delimiter or max(DELIMITERS, key=first.count)
+    reader = csv.reader(chain([first], text), delimiter=delimiter, strict=True)  # or a lone quote takes in other rows
+    try:
+        header = next(reader)
+    except csv.Error:
+        raise UnreadableFile from None
     targets = mapping.for_header(header)
     for line, cells in _cells(reader):
         if isinstance(cells, str):
-            yield BadRow(line, "not-csv", None)
+            yield BadRow(line, "not-csv", cells)
             continue
         original = dict(zip(header, cells, strict=False))
         if len(cells) != len(header):
@@ -120,7 +124,7 @@ def _cells(reader: Any) -> Iterator[tuple[int, list[str] | str]]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            yield line, str(error)
+            yield line, f"lines {line} to {reader.line_num}: {error}"
             continue
         if cells is None:
             return

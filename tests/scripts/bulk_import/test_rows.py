@@ -86,7 +86,21 @@ def test_a_cell_that_is_far_too_long_spoils_its_row_alone():
     assert record(rows[-1]) == {"first_name": "Ann"}
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", b"PK\x03\x04\x00\x00", b"\xff\xfef\x00i\x00"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('Ann,"likes tea\nBob,hiv\nCy,x\n', [(2, "lines 2 to 4: unexpected end of data")]),
+        ('Ann,"likes tea\nBob,"hiv"\nCy,x\n', [(2, "lines 2 to 3: ',' expected after '\"'"), (4, None)]),
+    ],
+)
+def test_a_quote_that_is_not_closed_puts_nobody_elses_row_into_a_cell(text: str, told: list[tuple[int, str | None]]):
+    rows = csv_rows("first_name,comments\n" + text)
+    assert [(row.line, row.original if isinstance(row, BadRow) else None) for row in rows] == told
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"PK\x03\x04\x00\x00", b"\xff\xfef\x00i\x00", b'first_name,"city\nAnn,x\n']
+)
 def test_what_is_no_csv_is_refused(data):
     with pytest.raises(UnreadableFile):
         csv_rows(data)

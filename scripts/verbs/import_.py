@@ -43,6 +43,7 @@ def import_file(
     The same command again goes on where it stopped. Rejected rows are written to FILE.rejects.ndjson with their line
     and the rule. A dry run decides each list as if the ones before had not been placed.
     """
+    _check(encoding, delimiter)
     columns = read_mapping(mapping)
     kind = file_format or _format(file)
     with database_url() as url:
@@ -72,6 +73,15 @@ def import_file(
         raise typer.Exit(FINDINGS)
 
 
+def _check(encoding: str, delimiter: str | None) -> None:
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise typer.BadParameter("no such encoding", param_hint="--encoding") from None
+    if delimiter is not None and len(delimiter) != 1:
+        raise typer.BadParameter("a delimiter is one character", param_hint="--delimiter")
+
+
 def _format(file: str) -> str:
     if file == "-":
         raise typer.BadParameter("say --format csv or --format ndjson for standard input", param_hint="--format")
@@ -84,11 +94,15 @@ def _opened(file: str) -> Iterator[tuple[IO[bytes], int]]:
     if file == "-":
         yield sys.stdin.buffer, 0
         return
+    total = _lines(Path(file))
+    with Path(file).open("rb") as source:
+        yield source, total
+
+
+def _lines(file: Path) -> int:
     try:
-        with Path(file).open("rb") as counted:
-            total = sum(block.count(b"\n") for block in iter(lambda: counted.read(1 << 20), b""))
-        with Path(file).open("rb") as source:
-            yield source, total
+        with file.open("rb") as counted:
+            return sum(block.count(b"\n") for block in iter(lambda: counted.read(1 << 20), b""))
     except OSError as error:
         raise typer.BadParameter(str(error.strerror), param_hint="FILE") from None
 

@@ -266,18 +266,37 @@ def test_every_row_is_a_request_of_its_own(database_url, organization, tmp_path)
 
 @pytest.mark.parametrize(
     ("file", "more"),
-    [("no-such-file.csv", ()), ("-", ()), ("people.csv", ("--organization", "0190a0c4-5d5f-7d52-a3cf-0000000000ff"))],
+    [
+        ("no-such-file.csv", ()),
+        ("-", ()),
+        ("people.csv", ("--organization", "0190a0c4-5d5f-7d52-a3cf-0000000000ff")),
+        ("people.csv", ("--encoding", "no-such")),
+        ("people.csv", ("--encoding", "hex")),
+        ("people.csv", ("--delimiter", "::")),
+    ],
 )
 def test_what_cannot_be_imported_is_a_matter_of_usage(database_url, organization, tmp_path, file, more):
     (tmp_path / "people.csv").write_text("first_name\nAnn\n")
     path = file if file == "-" else str(tmp_path / file)
-    done = subprocess.run(
+    done = refused(database_url, path, organization, *more)
+    assert done.returncode == 2, done.stderr.decode()
+
+
+def test_rejects_that_cannot_be_written_are_what_is_told(database_url, organization, tmp_path):
+    (tmp_path / "people.csv").write_text("first_name\nAnn\n")
+    rejects = str(tmp_path / "no-such-folder" / "rejects")
+    done = refused(database_url, str(tmp_path / "people.csv"), organization, "--rejects", rejects)
+    assert done.returncode == 3
+    assert rejects in done.stderr.decode()
+
+
+def refused(url: str, path: str, organization: str, *more: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
         command(path, organization, *more),
         cwd=ROOT,
-        env=environment(database_url),
+        env=environment(url),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
         timeout=60,
     )
-    assert done.returncode == 2, done.stderr.decode()

@@ -48,7 +48,8 @@ class ColumnMapping:
         names = list(header)
         unknown = [name for name in names if name not in self.columns and _own_target(name) is None]
         if unknown:
-            raise UnknownColumns(columns=unknown[:20])
+            no_header = len(unknown) == len(names)  # then these are values of a patient, not to be told
+            raise UnknownColumns(columns="all; is there a header?" if no_header else unknown[:20])
         targets = [self.columns[name] if name in self.columns else _own_target(name) for name in names]
         self.record(targets, ["x"] * len(targets))  # BadMapping now rather than in the middle of the file
         return targets
@@ -119,8 +120,8 @@ def _put(record: dict[str, Any], path: Sequence[str | int], value: Any) -> None:
 def _child(held: Any, part: str | int, default: Any, *, replace: bool = False) -> Any:
     if isinstance(held, list) and isinstance(part, int):
         held.extend({} for _ in range(part + 1 - len(held)))
-    elif isinstance(held, list) or isinstance(part, int):
-        raise BadMapping(reason="a field is both a list and an object")
+    elif not isinstance(held, dict) or isinstance(part, int):
+        raise BadMapping(reason="a field is two of a value, a list and an object")
     elif part not in held:
         held[part] = default
     if replace:

@@ -112,6 +112,12 @@ def test_unknown_columns_are_named_before_anything_is_placed():
     assert refused.value.details == {"columns": ["Shoe Size"]}
 
 
+def test_a_first_row_that_is_no_header_is_refused_without_telling_what_it_says():
+    with pytest.raises(UnknownColumns) as refused:
+        csv_rows("Ann,Lee,1980-03-01\nBob,Lee,1981-03-01\n")
+    assert "Ann" not in str(refused.value.details)
+
+
 def test_a_mapping_names_leaves_out_splits_and_adds(mapping_file):
     told = {
         "columns": {"MRN": "external_id.value", "Labels": {"field": "tags", "split": ";"}, "Shoe": None},
@@ -143,8 +149,11 @@ def test_a_mapping_that_cannot_be_used_is_refused(mapping_file, told):
         read_mapping(mapping_file(told))
 
 
-def test_columns_that_contradict_each_other_are_refused(mapping_file):
-    told = {"columns": {"A": "payors.0.member_id", "B": "payors.member_id"}}
+@pytest.mark.parametrize(
+    "fields", [("payors.0.member_id", "payors.member_id"), ("external_id", "external_id.value"), ("city", "city.x")]
+)
+def test_columns_that_contradict_each_other_are_refused(mapping_file, fields):
+    told = {"columns": dict(zip("AB", fields, strict=True))}
     with pytest.raises(BadMapping):
         csv_rows("A,B\n1,2\n", read_mapping(mapping_file(told)))
 

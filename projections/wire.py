@@ -23,9 +23,10 @@ from projections.copy_rows import HEADER, TRAILER
 
 LOG = """COPY (
     SELECT salt, state, ''::bytea, organization_id, originator_id, originator_version, topic, schema_version,
-        request_id, actor, source, state_hash, position, (extract(epoch FROM recorded_at) * 1000000)::int8,
+        request_id, actor, source, state_hash, position,
+        CASE WHEN isfinite(recorded_at) THEN (extract(epoch FROM recorded_at) * 1000000)::int8 ELSE -1 END,
         leaf_hash, chain_hash
-    FROM ledger_events WHERE position > {after} ORDER BY position
+    FROM ledger_events {where} ORDER BY position
 ) TO STDOUT (FORMAT BINARY)"""
 
 LENGTH_OF_HASH = b"\x00\x00\x00\x20"
@@ -44,9 +45,13 @@ END_SIZE, HASHES_SIZE = 128, 72
 
 
 def read_log(connection: Connection[Any], after: int) -> Iterator[bytes]:
-    """Yield the rows after a position, in order of position; the connection is busy until the last one."""
+    """Yield the rows after a position, in order of position; the connection is busy until the last one.
+
+    After 0 these are all rows, also those that somebody put before the first position.
+    """
     wire = connection.pgconn
-    if (answer := wire.exec_(LOG.format(after=after).encode())).status != ExecStatus.COPY_OUT:
+    where = f"WHERE position > {after}" if after else ""
+    if (answer := wire.exec_(LOG.format(where=where).encode())).status != ExecStatus.COPY_OUT:
         raise DatabaseError(error_message(answer))
     next_row = wire.get_copy_data
     length, message = next_row(0)

@@ -75,6 +75,11 @@ def test_a_column_of_another_length_is_found(signed: Signed, columns: str):
     assert found(signed.verify()) == ("edited", 9)
 
 
+def test_an_instant_that_no_clock_shows_is_found(signed: Signed):
+    signed.tamper("UPDATE ledger_events SET recorded_at = 'infinity' WHERE position = 9")
+    assert found(signed.verify()) == ("edited", 9)
+
+
 def test_an_edited_version_is_found(signed: Signed):
     signed.tamper("UPDATE ledger_events SET originator_version = 40 WHERE position = 9")
     assert signed.verify().findings[0].position == 9
@@ -116,6 +121,18 @@ def test_an_entry_inserted_behind_the_head_is_found(signed: Signed):
     verdict = signed.verify()
     assert {finding.position for finding in verdict.findings} == {head + 1}
     assert "inserted" in {finding.what for finding in verdict.findings}
+
+
+@pytest.mark.parametrize("position", [0, -7, -(1 << 63)])
+def test_an_entry_inserted_before_the_first_is_found(signed: Signed, position: int):
+    signed.tamper(
+        "CREATE TEMPORARY TABLE one AS SELECT * FROM ledger_events WHERE position = 9",
+        f"UPDATE one SET position = {position}, originator_version = 99",
+        "INSERT INTO ledger_events SELECT * FROM one",
+    )
+    verdict = signed.verify()
+    assert found(verdict) == ("inserted", position)
+    assert (len(verdict.findings), verdict.checkpoints) == (1, 2)
 
 
 def test_swapped_entries_are_found_and_their_places_named(signed: Signed):

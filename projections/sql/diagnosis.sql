@@ -72,7 +72,8 @@ SELECT count(*) FROM (
 ) AS broken;
 
 -- stale_rows --
--- Rows of the read model that are not at the head of their stream, or lack a stream; and streams that lack a row.
+-- Rows of the read model that are not at the head of their stream, or lack a stream; and streams that lack a row,
+-- as only those of erased patients should.
 SELECT count(*) FROM (
     SELECT organization_id, originator_id, max(originator_version) AS version
     FROM ledger_events GROUP BY organization_id, originator_id
@@ -82,7 +83,11 @@ FULL JOIN (
     UNION ALL
     SELECT id, id, version FROM organizations
 ) AS held USING (organization_id, originator_id)
-WHERE head.version IS DISTINCT FROM held.version;
+WHERE head.version IS DISTINCT FROM held.version
+  AND NOT (held.version IS NULL AND EXISTS (
+      SELECT FROM ledger_events AS entry
+      WHERE entry.organization_id = head.organization_id AND entry.originator_id = head.originator_id
+        AND entry.originator_version = head.version AND entry.topic = 'PatientErased'));
 
 -- long_transactions --
 SELECT pid, coalesce(application_name, ''), extract(epoch FROM clock_timestamp() - xact_start)::int

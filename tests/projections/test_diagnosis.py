@@ -8,8 +8,10 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from domain import erasure
 from projections.diagnosis import Finding, diagnose
 from projections.rebuild import rebuild
+from tests.clinic import Clinic
 from tests.projections.histories import an_organization, live, opened
 
 OF_THE_TESTS = {"durability", "projections"}
@@ -48,6 +50,12 @@ def test_a_sound_ledger_has_nothing_wrong_and_advice_for_everything(ledger_url):
     for each in findings(ledger_url).values():
         assert each.detail
         assert each.advice
+
+
+def test_an_erased_patient_is_nothing_wrong(clinic: Clinic):
+    patient_id = clinic.send(first_name="Ann", phone_number="212-555-0142").patient.id
+    erasure.erase(clinic.ledger, patient_id, "#77", clinic.caller)
+    assert wrong(clinic.url) == set()
 
 
 @pytest.mark.parametrize(

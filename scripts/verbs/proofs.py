@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from api.settings import read_settings
 from domain import erasure
+from domain.errors import LedgerError
+from domain.signed_note import VerifierKey
 from projections import proven
 from projections.inline import PROJECTIONS
 from projections.mentions import mentions
@@ -32,6 +34,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 PatientId = Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")]
 
 
+class NoVerifierKey(LedgerError):
+    """Checkpoints were signed, and the key to check them by is not there; put `verifier-key` back into the folder."""
+
+
 def verify(
     since: Annotated[int, typer.Option(min=0, metavar="CHECKPOINT", help="Trust this checkpoint (its size).")] = 0,
     all_heads: Annotated[
@@ -48,7 +54,7 @@ def verify(
         with _bar() as (progress, task):
             verdict = check(
                 url,
-                verifier_key(directory),
+                _key(url, directory),
                 checkpoint_folder(directory),
                 since=since,
                 all_heads=all_heads,
@@ -65,6 +71,16 @@ def verify(
         _tell(verdict, seconds)
     if not verdict.passed:
         raise typer.Exit(FINDINGS)
+
+
+def _key(url: str, directory: Path) -> VerifierKey | None:
+    """Return the key that checks what was signed, `None` where nothing was. NoVerifierKey."""
+    key = verifier_key(directory)
+    if key is None:
+        with psycopg.connect(url) as connection:
+            if connection.execute(statements("proofs")["last_checkpoint"]).fetchone() is not None:
+                raise NoVerifierKey(folder=str(directory))
+    return key
 
 
 def _compare_read_model(url: str, verdict: Verdict) -> None:
@@ -134,10 +150,10 @@ def export(
     It proves that the ledger begins as it was at the first checkpoint, or at those named by --since and --kept.
     """
     directory = data_folder(read_settings())
-    key = verifier_key(directory)
-    if key is None:
-        raise proven.NotYetSigned
     with ledger_of(patient) as (_, organization_id, stream_id), database_url() as url:
+        key = _key(url, directory)
+        if key is None:
+            raise proven.NotYetSigned
         document = proven.export(
             url,
             key,

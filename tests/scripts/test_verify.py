@@ -76,3 +76,10 @@ def test_a_read_model_that_differed_is_covered_by_whatever_compares_it(ledger: V
     assert (ledger.run("--no-read-model"), ledger.status()) == (0, "read model differs")
     ledger.signed.tamper("UPDATE patients SET last_name = left(last_name, -1)")
     assert (ledger.run("--since", str(ledger.second)), ledger.status()) == (0, "passed")
+
+
+def test_without_the_key_nothing_is_said_of_what_was_signed(ledger: Verified, folder: Path):
+    (folder / "verifier-key").unlink()
+    patient = str(ledger.signed.clinic.send(first_name="Ann", phone_number="212-555-0142").patient.id)
+    for words in (["verify"], ["verify", "--since", "1"], ["export", patient, "--proof", str(folder / "proof.json")]):
+        assert type(CliRunner().invoke(app, words).exception).__name__ == "NoVerifierKey"

@@ -28,7 +28,7 @@ from projections.event_store import Recorder
 from projections.migrations import migrate
 from scripts.verbs.connection import FINDINGS, database_url, show
 from scripts.verbs.organizations import AsJson
-from scripts.verbs.streams import ledger_of
+from scripts.verbs.streams import canonical, ledger_of
 
 One = Annotated[str, typer.Argument(metavar="A", help="A patient's id.")]
 Other = Annotated[str, typer.Argument(metavar="B", help="Another patient's id.")]
@@ -44,6 +44,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 def explain(one: One, other: Other, as_json: AsJson = False) -> None:
     """Say why two patients match or do not: each is matched as if it were a record that had just come."""
+    other = canonical(other, "B")
     with ledger_of(one) as (ledger, organization_id, stream):
         told = [
             explaining.explain(ledger, organization_id, record, patient)
@@ -100,6 +101,8 @@ def rematch(
         with psycopg.connect(url, row_factory=scalar_row) as owner:
             tenants = [organization] if organization else owner.execute("SELECT id::text FROM organizations").fetchall()
         with build_ledger(url) as ledger:
+            if organization is not None:
+                ledger.organization(organization)  # UnknownOrganization
             found = list(again.differences(_log(ledger, tenants)))
     kinds = Counter(f"{each.was.tier} → {each.would_be.tier}" for each in found)
     report = {

@@ -22,13 +22,18 @@ WHERE id <> %(stream)s AND EXISTS (
 """
 
 
+def canonical(patient: str, hint: str = "PATIENT") -> str:
+    """Return a patient's id as the ledger has it."""
+    try:
+        return str(UUID(patient))
+    except ValueError:
+        raise typer.BadParameter("a patient's id is a UUID", param_hint=hint) from None
+
+
 @contextmanager
 def ledger_of(patient: str) -> Iterator[tuple[Ledger, str, str]]:
     """Yield (the ledger, the organization's id, the patient's canonical id). UnknownPatient when there is none."""
-    try:
-        stream = str(UUID(patient))
-    except ValueError:
-        raise typer.BadParameter("a patient's id is a UUID", param_hint="PATIENT") from None
+    stream = canonical(patient)
     with database_url() as url:
         migrate(url)
         with psycopg.connect(url, row_factory=scalar_row) as owner:

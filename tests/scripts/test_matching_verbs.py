@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.bootstrap import new_id
+from domain.errors import UnknownOrganization
 from scripts.ledger import app
 from tests.clinic import Clinic, check_positions, clinic
 
@@ -77,3 +78,9 @@ def test_rematch_refuses_what_is_no_rule_set(run, tmp_path, text):
 def test_explain_refuses_whom_it_does_not_know(clinic, run):
     one = clinic.send(**ROBERT).patient.id
     assert run("explain", one, str(new_id())).exit_code != 0
+    assert run("explain", one, "no-id").exit_code == 2
+
+
+@pytest.mark.parametrize("organization_id", ["no-id", "0190a0c4-5d5f-7d52-a3cf-0000000000ff"])
+def test_rematch_refuses_an_organization_that_is_not_there(run, organization_id):
+    assert isinstance(run("rematch", "--organization", organization_id).exception, UnknownOrganization)

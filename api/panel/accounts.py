@@ -1,7 +1,6 @@
 """How does somebody become one of the staff? Accounts and one-time links, for the command line and the demo."""
 
 from datetime import datetime
-from uuid import UUID
 
 import psycopg
 
@@ -31,7 +30,7 @@ def add_member(
     """Add one of the staff of an organization. LoginTaken, PasswordTooShort, UnknownOrganization."""
     if password is not None and len(password) < passwords.LEAST:
         raise PasswordTooShort
-    clinic = ledger.organization(str(UUID(organization_id)))
+    clinic = ledger.organization(organization_id)
     member = Staff(clinic.id, str(new_id()), login.strip().lower(), name, role)
     hashed = None if password is None else passwords.hash_password(password)
     try:
@@ -68,8 +67,8 @@ def disable(ledger: Ledger, login: str) -> None:
 
 
 def members(ledger: Ledger, organization_id: str) -> list[Account]:
-    """Return the staff of an organization."""
-    with ledger.recorder.reading(str(UUID(organization_id))) as cursor:
+    """Return the staff of an organization. UnknownOrganization."""
+    with ledger.recorder.reading(ledger.organization(organization_id).id) as cursor:
         return staff.accounts(cursor, organization_id)
 
 

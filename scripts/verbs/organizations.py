@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 import psycopg
 import typer
+from phonenumbers import SUPPORTED_REGIONS
 
 from api.bootstrap import new_id
 from api.keys import SCOPES, key_id_of, new_key
@@ -21,12 +22,20 @@ org = typer.Typer(help="Organizations (tenants).", no_args_is_help=True)
 key = typer.Typer(help="API keys.", no_args_is_help=True)
 directory = typer.Typer(help="What records may point at: locations, users, insurances, …", no_args_is_help=True)
 
+
+def not_blank(value: str) -> str:
+    """Return the value: what has been recorded without a name stays so."""
+    if not value.strip():
+        raise typer.BadParameter("it is blank")
+    return value
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 OrganizationId = Annotated[str, typer.Option("--organization", metavar="ID", help="The organization.")]
 KeyId = Annotated[
     str, typer.Argument(metavar="KEY_ID", help="The key's id: the 12 characters after pl_live_; or the whole key.")
 ]
-Name = Annotated[str, typer.Option("--name", help="Its name.")]
+Name = Annotated[str, typer.Option("--name", help="Its name.", callback=not_blank)]
 Kind = StrEnum("Kind", {kind.replace("-", "_").upper(): kind for kind in KINDS})  # type: ignore[misc] # from a table
 Setting = StrEnum("Setting", {name.upper(): name for name in SETTINGS})  # type: ignore[misc] # from a table
 
@@ -55,6 +64,8 @@ def set_setting(setting: Setting, value: str, organization: OrganizationId, as_j
 
     region (US), time_zone (America/New_York), close_variants (on, off), overlay (overwrite, hold).
     """
+    if setting == "region" and value not in SUPPORTED_REGIONS:
+        raise typer.BadParameter("no such region; two capital letters, such as US", param_hint="VALUE")
     if setting == "time_zone" and value not in available_timezones():
         raise typer.BadParameter("no such time zone; see the IANA names", param_hint="VALUE")
     with ledger() as opened:

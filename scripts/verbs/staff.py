@@ -11,11 +11,14 @@ from api.panel import accounts
 from api.settings import read_settings
 from projections.staff import ROLES, Account
 from scripts.verbs.connection import ledger, show
-from scripts.verbs.organizations import AsJson, Name, OrganizationId
+from scripts.verbs.organizations import AsJson, Name, OrganizationId, not_blank
 
 staff = typer.Typer(help="Staff who may look at the History panel.", no_args_is_help=True)
 
-Login = Annotated[str, typer.Argument(metavar="LOGIN", help="An email address or any other name to sign in with.")]
+Login = Annotated[
+    str,
+    typer.Argument(metavar="LOGIN", help="An email address or any other name to sign in with.", callback=not_blank),
+]
 Role = StrEnum("Role", {role.replace("-", "_").upper(): role for role in ROLES})  # type: ignore[misc] # from a table
 CLINICIAN = Role("clinician")
 FromInput = Annotated[

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from domain.errors import UnknownOrganization
 from scripts.ledger import app
 from tests.clinic import Clinic
 
@@ -64,3 +65,26 @@ def test_organizations_are_listed_with_name_and_id_in_the_order_they_were_made(c
     listed = run("org", "list", "--json")
     assert json.loads(listed.stdout) == [{"id": clinic.id, "name": "Hudson Physical Therapy"}, made]
     assert f"id: {made['id']}  name: Riverside\n" in run("org", "list").stdout
+
+
+def test_a_region_that_has_no_phone_numbers_is_refused(clinic: Clinic):
+    for region, code in (("XX", 2), ("us", 2), ("CH", 0)):
+        assert run("org", "set", "region", region, "--organization", clinic.id).exit_code == code
+
+
+@pytest.mark.parametrize(
+    "words", [("org", "create"), ("key", "issue"), ("directory", "add", "location"), ("staff", "add", "ann")]
+)
+def test_a_blank_name_is_refused(clinic: Clinic, words: tuple[str, ...]):
+    of = () if words[0] == "org" else ("--organization", clinic.id)
+    assert run(*words, "--name", " ", *of).exit_code == 2
+
+
+def test_a_blank_login_is_refused(clinic: Clinic):
+    assert run("staff", "add", "", "--name", "Ann", "--organization", clinic.id).exit_code == 2
+
+
+@pytest.mark.parametrize("verb", [("add", "ann", "--name", "Ann"), ("list",)])
+@pytest.mark.parametrize("organization_id", ["no-id", "0190a0c4-5d5f-7d52-a3cf-0000000000ff"])
+def test_staff_of_an_organization_that_is_not_there_are_refused(verb: tuple[str, ...], organization_id: str):
+    assert isinstance(run("staff", *verb, "--organization", organization_id).exception, UnknownOrganization)

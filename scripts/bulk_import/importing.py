@@ -200,9 +200,10 @@ class Import:
 
 def _open_rejects(path: Path, after: int) -> IO[bytes]:
     """Open the file of rejected rows, for its owner alone, with those up to a line: the others come again."""
-    kept = []
+    kept: list[bytes] = []
     if after and path.exists():
-        kept = [line for line in path.read_bytes().splitlines() if orjson.loads(line)["line"] <= after]
+        with suppress(orjson.JSONDecodeError):  # a full disk cut the last one: it is of a later line
+            kept.extend(line for line in path.read_bytes().splitlines() if orjson.loads(line)["line"] <= after)
     file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     file.writelines(line + b"\n" for line in kept)
     return file

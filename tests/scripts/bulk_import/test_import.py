@@ -282,6 +282,15 @@ def test_what_cannot_be_imported_is_a_matter_of_usage(database_url, organization
     assert done.returncode == 2, done.stderr.decode()
 
 
+def test_an_import_goes_on_behind_rejects_that_end_in_the_middle_of_a_line(database_url, organization, tmp_path):
+    file = written(tmp_path / "people.ndjson", [{"comments": "nobody"}, *people(3, 1)])
+    rejects = Path(imported(database_url, file, organization)["rejects"])
+    whole = rejects.read_bytes()
+    rejects.write_bytes(whole + b'{"line":2,"prob')
+    assert imported(database_url, file, organization)["resumed_after_line"] == 4
+    assert rejects.read_bytes() == whole
+
+
 def test_rejects_that_cannot_be_written_are_what_is_told(database_url, organization, tmp_path):
     (tmp_path / "people.csv").write_text("first_name\nAnn\n")
     rejects = str(tmp_path / "no-such-folder" / "rejects")

@@ -1,6 +1,8 @@
 """The engineers' and auditors' command line: `./scripts/ledger VERB …`."""
 
+import os
 import sys
+from pathlib import Path
 
 import psycopg
 import typer
@@ -53,6 +55,8 @@ app.add_typer(bench, name="bench")
 
 def main() -> None:
     """Run one verb; what the ledger refuses is a sentence, not a traceback."""
+    if sys.stdin is None:  # whoever started us has closed it
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - it stays open
     try:
         app(prog_name="./scripts/ledger")
     except LedgerError as error:

@@ -1,6 +1,9 @@
 """What the verbs of tenants and keys say to whoever has not used them before."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,8 @@ from typer.testing import CliRunner, Result
 from domain.errors import UnknownOrganization
 from scripts.ledger import app
 from tests.clinic import Clinic
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +93,10 @@ def test_a_blank_login_is_refused(clinic: Clinic):
 @pytest.mark.parametrize("organization_id", ["no-id", "0190a0c4-5d5f-7d52-a3cf-0000000000ff"])
 def test_staff_of_an_organization_that_is_not_there_are_refused(verb: tuple[str, ...], organization_id: str):
     assert isinstance(run("staff", *verb, "--organization", organization_id).exception, UnknownOrganization)
+
+
+def test_a_verb_that_is_started_with_standard_input_closed_reads_nothing(clinic: Clinic):
+    staff = ["staff", "add", "ann", "--name", "Ann", "--organization", clinic.id, "--password-stdin"]
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "scripts.ledger", *staff]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (2, "A password needs 12 characters at least.\n")

@@ -7,6 +7,7 @@ import re
 from html import unescape
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from falcon.testing import Result
 
@@ -298,7 +299,7 @@ def test_masked_text_cannot_be_searched_for(front_desk, auditor, story):
     assert "MRN replaced" not in front_desk.get(f"/panel/patients/{story.ann}?text=00912").text
 
 
-def test_revealing_needs_a_reason_and_is_recorded(panel_ledger, somebody, story):
+def test_revealing_needs_a_reason_and_is_recorded(panel_ledger, somebody, front_desk, story):
     login = "reveals"
     add_member(panel_ledger, story.clinic, login=login, name="Rita Reveal", role="front-desk", password=PASSWORD)
     person = somebody()
@@ -309,8 +310,24 @@ def test_revealing_needs_a_reason_and_is_recorded(panel_ledger, somebody, story)
     assert person.post(f"/panel/patients/{story.ann}/reveal", {"reason": "Caller gave her name"}).status_code == 303
     assert "(212) 555-0150" in person.get(f"/panel/patients/{story.ann}").text
     assert "555" not in person.get(f"/panel/patients/{story.twin}").text
+    assert secrets_in(front_desk.get(f"/panel/patients/{story.ann}")) == [], "nobody else gave a reason"
     told = [look for look in looks(panel_ledger, story) if look.action == "reveal"]
     assert (told[0].name, told[0].detail) == ("Rita Reveal", {"purpose": "Caller gave her name"})
+
+
+def test_a_reveal_ends_after_a_quarter_of_an_hour(panel_url, panel_ledger, somebody, story):
+    login = "revealed"
+    member = add_member(panel_ledger, story.clinic, login=login, name="Rob", role="front-desk", password=PASSWORD)
+    person = somebody()
+    person.sign_in(login)
+    for minutes, is_shown in ((16, False), (14, True)):
+        with psycopg.connect(panel_url) as owner:
+            owner.execute(
+                "INSERT INTO access_log (organization_id, at, actor, name, action, patient_id, request_id)"
+                " VALUES (%s, now() - make_interval(mins => %s), %s, 'Rob', 'reveal', %s, 'req_reveal')",
+                (story.clinic, minutes, member.actor, story.twin),
+            )
+        assert ("555-0177" in person.get(f"/panel/patients/{story.twin}").text) is is_shown
 
 
 @pytest.mark.parametrize("path", ["/export", "/looks", "/disclosures"])

@@ -351,6 +351,24 @@ def test_every_look_is_recorded_without_a_value_of_the_patient(panel_ledger, aud
     assert "Looked at: history" in page
 
 
+def test_pages_of_looks_hold_each_look_once(panel_url, panel_ledger, auditor, story):
+    patient = send(panel_ledger, story.clinic, story.partners["Web form"], "form", {"phone_number": "212-555-0168"})
+    with psycopg.connect(panel_url) as owner:
+        owner.execute(
+            "INSERT INTO access_log (organization_id, actor, name, action, patient_id, request_id)"
+            " SELECT %s, 'key:reader', 'Reader ' || n, 'read', %s, 'req_' || n FROM generate_series(1, 250) AS n",
+            (story.clinic, patient),
+        )
+    seen: list[str] = []
+    path: str | None = f"/panel/patients/{patient}/looks"
+    while path:
+        page = auditor.get(path).text
+        seen += re.findall(r"Reader \d+", page)
+        older = re.search(r'href="([^"]+/looks\?before=\d+)"', page)
+        path = older and older[1]
+    assert seen == [f"Reader {number}" for number in range(250, 0, -1)]
+
+
 def export(person: Person, story: Story, form_of: str, query: str = "", purpose: str = "Audit") -> Result:
     """Return an exported file."""
     person.get(f"/panel/patients/{story.ann}/export{query}")

@@ -6,7 +6,7 @@ import pytest
 from api.keys import new_key
 from domain.receipt import Caller
 from tests.panel.conftest import Person
-from tests.panel.story import tell_long_story, tell_story
+from tests.panel.story import send, tell_long_story, tell_story
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,17 @@ def test_requests_under_one_id_have_a_line_each(client, auditor, partner):
         patient = answer.json["patient"]["id"]
     page = auditor.get(f"/panel/patients/{patient}/disclosures").text
     assert page.count("<code>always-the-same</code>") == 3
+
+
+def test_a_day_is_from_its_midnight_at_the_clinic_up_to_the_next_one(panel_url, panel_ledger, auditor, story):
+    patient = send(panel_ledger, story.clinic, story.partners["Web form"], "form", {"phone_number": "212-555-0165"})
+    midnights = {"On its day": "2026-03-05T00:00:00-05:00", "On the next": "2026-03-06T00:00:00-05:00"}
+    with psycopg.connect(panel_url) as owner:
+        for name, at in midnights.items():
+            owner.execute(
+                "INSERT INTO access_log (organization_id, at, actor, name, action, patient_id, request_id)"
+                " VALUES (%s, %s, 'key:reader', %s, 'read', %s, 'req_midnight')",
+                (story.clinic, at, name, patient),
+            )
+    page = auditor.get(f"/panel/patients/{patient}/disclosures?from=2026-03-05&to=2026-03-05").text
+    assert [name for name in midnights if name in page] == ["On its day"]

@@ -103,6 +103,17 @@ def test_bodies_that_an_organization_sends_slowly_are_bounded():
         pass
 
 
+def test_bodies_of_who_is_not_known_yet_are_bounded_like_those_of_an_organization():
+    limits = Limits(1000)
+    held = [limits.reading(None) for _ in range(BODIES_AT_ONCE)]
+    for place in held:
+        place.__enter__()
+    with pytest.raises(NoRoomForBodies), limits.reading(None):
+        pass
+    with limits.reading("a"):
+        pass
+
+
 def test_bodies_that_all_send_slowly_leave_threads_for_everything_else():
     limits = Limits(1000)
     held = [limits.reading(f"organization {number % 12}") for number in range(BODIES_IN_ALL)]

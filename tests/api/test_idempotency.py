@@ -14,6 +14,7 @@ from domain.ledger import Ledger
 from projections.unit_of_work import UnitOfWork
 from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
 from tests.api.test_bad_input import assert_problem
+from tests.clinic import wait_until
 from tests.domain.records import DOCUMENTED
 
 MARKER = "Idempotent-Replayed"
@@ -165,6 +166,20 @@ def _another_process(ledger: Ledger) -> TestClient:
     from api.settings import Settings
 
     return TestClient(create_app(build_ledger(ledger.env["DATABASE_URL"]), Settings()))
+
+
+def test_a_request_is_held_before_earlier_answers_are_looked_for(partner: Partner, ledger: Ledger):
+    url = ledger.env["DATABASE_URL"]
+    with psycopg.connect(url) as other, ThreadPoolExecutor(1) as threads:
+        other.execute("LOCK TABLE idempotency_keys IN ACCESS EXCLUSIVE MODE")
+        sent = threads.submit(partner.upsert, DOCUMENTED, Idempotency_Key="k-1")
+        wait_until(
+            url,
+            "SELECT 1 FROM pg_locks AS held JOIN pg_locks AS waiting USING (pid) WHERE held.locktype = 'advisory'"
+            " AND waiting.relation = 'idempotency_keys'::regclass AND NOT waiting.granted",
+        )
+        other.rollback()
+        assert sent.result().status_code == 200
 
 
 def test_a_crash_between_commit_and_answer_is_healed_by_the_retry(partner: Partner, monkeypatch: pytest.MonkeyPatch):

@@ -207,8 +207,10 @@ def test_after_its_time_a_key_is_free_again_and_old_ones_are_purged_along_the_wa
             "UPDATE idempotency_keys SET kept_at = kept_at - make_interval(days => %s) WHERE organization_id = %s",
             (KEPT_DAYS, clinic.organization_id),
         )
-    anew = partner.upsert({**DOCUMENTED, "city": "Albany"}, Idempotency_Key="k-4")
+    anew = partner.upsert({**DOCUMENTED, "city": "Albany"}, Idempotency_Key="k-0")
     assert (anew.status_code, anew.headers.get(MARKER)) == (200, None)
+    again = partner.upsert({**DOCUMENTED, "city": "Albany"}, Idempotency_Key="k-0")
+    assert (again.content, again.headers.get(MARKER)) == (anew.content, "true"), "its time has begun anew"
     assert kept(ledger, clinic) == 3
     partner.upsert(DOCUMENTED, Idempotency_Key="k-5")
     assert kept(ledger, clinic) == 2

@@ -145,15 +145,25 @@ def test_distinct_takes_a_pair_off_the_queue(partner):
     assert [each["id"] for each in queue(partner, "?state=distinct")] == [pair["id"]]
 
 
+def test_the_open_questions_of_a_merged_patient_are_its_survivors(partner, twins):
+    tom = partner.upsert({"first_name": "Tom", **BORN}).json["patient"]["id"]
+    asked = {frozenset(each["id"] for each in pair["patients"]): pair for pair in queue(partner)}
+    resolve(partner, asked[frozenset((twins[0], tom))], "merge")
+    assert [{each["id"] for each in pair["patients"]} for pair in queue(partner)] == [set(twins)]
+    assert queue(partner, f"?patient_id={tom}") == []
+
+
 @pytest.mark.usefixtures("twins")
-def test_the_queue_is_read_page_by_page(partner):
-    partner.upsert({"first_name": "Tom", **BORN})
-    whole = queue(partner)
-    assert len(whole) == 3
+@pytest.mark.parametrize(("criterion", "pairs"), [("state=open", 3), ("patient_id={tom}", 2)])
+def test_the_queue_is_read_page_by_page(partner, criterion, pairs):
+    tom = partner.upsert({"first_name": "Tom", **BORN}).json["patient"]["id"]
+    query = f"?{criterion.format(tom=tom)}"
+    whole = queue(partner, query)
+    assert len(whole) == pairs
     paged: list[dict[str, Any]] = []
     following: str | None = ""
-    while following is not None:
-        page = partner.get(f"/v1/duplicates?limit=2{following and f'&after={following}'}").json
+    while following is not None and len(paged) <= pairs:
+        page = partner.get(f"/v1/duplicates{query}&limit=1{following and f'&after={following}'}").json
         paged += page["items"]
         following = page["next"]
     assert paged == whole

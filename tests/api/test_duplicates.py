@@ -187,6 +187,12 @@ def test_a_chart_that_may_hold_two_people_can_only_be_looked_at(partner):
     (pair,) = queue(partner)
     assert len(pair["patients"]) == 1
     assert resolve(partner, pair, "merge").json["type"].endswith("one-patient")
+    ids = [partner.upsert({"phone_number": "2125550100"}).json["patient"]["id"], pair["patients"][0]["id"]]
+    both = partner.post("/v1/duplicates", {"patient_ids": ids}).json
+    resolve(partner, both, "merge", survivor_id=ids[0])
+    assert queue(partner) == [], "nobody can look at the chart of a merged patient"
+    resolve(partner, both, "unmerge")
+    assert [each["id"] for each in queue(partner)] == [pair["id"]]
     assert resolve(partner, pair, "distinct").json["duplicate"]["state"] == "distinct"
     assert queue(partner) == []
 

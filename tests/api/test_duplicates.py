@@ -254,6 +254,8 @@ def test_what_is_held_already_is_not_sent_again_until_somebody_resolves_it(ledge
 def test_reviewing_needs_its_scope(client, ledger, clinic: Clinic):
     outsider = Partner(client, issue_key(ledger, clinic.organization_id, ("patients:read", "patients:write")))
     assert outsider.get("/v1/duplicates").status_code == 403
+    assert outsider.get(f"/v1/duplicates/{NOWHERE}").status_code == 403
+    assert outsider.post("/v1/duplicates", {"patient_ids": [NOWHERE, NOWHERE]}).status_code == 403
     assert outsider.post(f"/v1/duplicates/{NOWHERE}/resolve", {"resolution": "merge"}).status_code == 403
 
 

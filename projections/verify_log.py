@@ -129,7 +129,7 @@ class LogCheck:
 
     def _odd_payload(self, row: bytes, ids: Ids, position: int) -> None:
         salt, state, _ = wire.payload(row)
-        if state is None or salt is None:
+        if state is None and salt is None:
             self._verdict.erased += 1
             self._unordered.setdefault(ids, position)
         else:

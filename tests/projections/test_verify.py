@@ -23,6 +23,7 @@ from projections.sign import Signer
 from projections.statements import statements
 from projections.verdict import MOST_FINDINGS
 from projections.verify import UnknownCheckpoint
+from tests.clinic import asked
 from tests.projections.signed_ledger import ANN, KEY, Signed, found
 
 VERIFIER = Path(__file__).parents[2] / "scripts" / "verify_export.py"
@@ -239,6 +240,16 @@ def test_an_erased_patient_leaves_every_proof_valid_and_nothing_to_read(signed: 
     with pytest.raises(UnknownPatient):
         erasure.erase(clinic.ledger, patient.id, "#78", clinic.caller)
     assert clinic.send(**{**ANN, "last_name": "Lee0", "phone_number": "+12125550100"}).created
+
+
+@pytest.mark.parametrize("column", ["state = '{}'", "salt = substring(sha256('') FOR 16)"], ids=["state", "salt"])
+def test_what_is_put_in_the_place_of_an_erased_payload_is_found(signed: Signed, column: str):
+    clinic = signed.clinic
+    patient = clinic.send(**{**ANN, "last_name": "Lee0", "phone_number": "+12125550100"}).patient
+    erasure.erase(clinic.ledger, patient.id, "#77", clinic.caller)
+    ((first,),) = asked(clinic.url, "SELECT min(position) FROM ledger_events WHERE state IS NULL")
+    signed.tamper(f"UPDATE ledger_events SET {column} WHERE position = {first}")
+    assert found(signed.verify()) == ("edited", first)
 
 
 def test_an_export_is_checked_by_the_offline_verifier_also_while_the_ledger_goes_on(signed: Signed, tmp_path: Path):

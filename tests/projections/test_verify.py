@@ -176,6 +176,18 @@ def test_a_payload_removed_without_an_order_is_found(signed: Signed):
     assert found(signed.verify()) == ("erased", 9)
 
 
+def test_an_order_to_erase_one_patient_excuses_no_payload_that_was_removed_from_another(signed: Signed):
+    ((first, last),) = asked(
+        signed.clinic.url,
+        "SELECT position, (SELECT max(position) FROM ledger_events WHERE topic = 'PatientCreated') FROM ledger_events"
+        " WHERE topic = 'PatientCreated' ORDER BY position LIMIT 1",
+    )
+    ((patient_id,),) = asked(signed.clinic.url, "SELECT originator_id FROM ledger_events WHERE position = %s", last)
+    signed.tamper(f"UPDATE ledger_events SET state = NULL, salt = NULL WHERE position = {first}")
+    erasure.erase(signed.clinic.ledger, str(patient_id), "#77", signed.clinic.caller)
+    assert found(signed.verify()) == ("erased", first)
+
+
 def recompute(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """Recompute every hash from the stored columns, as somebody who has read the documentation would."""
     log = statements("event_store")["select_log"]

@@ -208,6 +208,36 @@ def test_poison_parks_its_stream_and_the_others_flow(ledger_url, monkeypatch):
         assert parking.parked(cursor) == []
 
 
+def test_a_parked_stream_is_made_up_for_to_where_the_follower_is_and_no_further(ledger_url, monkeypatch):
+    with psycopg.connect(ledger_url) as owner:
+        ((poison,),) = owner.execute(
+            "SELECT position FROM ledger_events AS entry WHERE EXISTS (SELECT FROM ledger_events AS later"
+            " WHERE later.originator_id = entry.originator_id AND later.position > entry.position + 20)"
+            " ORDER BY position DESC LIMIT 1"
+        ).fetchall()
+
+    class Short(Choosy):
+        batch: ClassVar[int] = poison
+
+    monkeypatch.setattr(Choosy, "refuses", {poison})
+    with following(ledger_url, Short()) as each:
+        each.step()
+        monkeypatch.setattr(Choosy, "refuses", set())
+        each.retry_parked()
+        assert tallied(ledger_url)[1] == list(range(1, poison + 1))
+    run_dry(ledger_url, Short())
+    assert tallied(ledger_url) == expected(ledger_url)
+
+
+def test_a_table_that_the_follower_cannot_reach_parks_nobody(ledger_url):
+    with psycopg.connect(ledger_url, autocommit=True) as owner:
+        owner.execute("REVOKE ALL ON tally FROM ledger_follower")
+    with following(ledger_url) as each, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        each.step()
+    with psycopg.connect(ledger_url) as owner, owner.cursor() as cursor:
+        assert parking.parked(cursor) == []
+
+
 def test_a_stream_that_still_fails_stays_parked_at_the_same_place(ledger_url, monkeypatch):
     monkeypatch.setattr(Choosy, "refuses", {5})
     run_dry(ledger_url, Choosy())

@@ -95,6 +95,17 @@ def test_a_merged_patient_stands_as_it_was_for_who_asks_for_it_itself(partner, t
     assert partner.get(f"/v1/patients/{sarah}?as_of={moment}").json["id"] == twins[0]
 
 
+def test_a_merge_of_a_survivor_is_followed_to_its_end(partner, twins):
+    mia, sarah = twins
+    tom = partner.upsert({"first_name": "Tom", **BORN}).json["patient"]["id"]
+    asked = {frozenset(each["id"] for each in pair["patients"]): pair for pair in queue(partner)}
+    resolve(partner, asked[frozenset((sarah, tom))], "merge", survivor_id=sarah)
+    resolve(partner, asked[frozenset((mia, sarah))], "merge", survivor_id=mia)
+    for moment in ("", "?as_of=2100-01-01"):
+        assert partner.get(f"/v1/patients/{tom}{moment}").json["id"] == mia
+    assert partner.get(f"/v1/patients/{tom}/history").headers["content-location"] == f"/v1/patients/{mia}/history"
+
+
 def test_undoing_a_merge_gives_both_patients_back(partner, twins):
     before = [partner.get(f"/v1/patients/{each}").json for each in twins]
     (pair,) = queue(partner)

@@ -8,9 +8,11 @@ import psycopg
 import pytest
 from falcon.testing import TestClient
 
+from domain import erasure
 from domain.errors import OutcomeUnknown
 from domain.idempotency import KEPT_DAYS
 from domain.ledger import Ledger
+from domain.receipt import Caller
 from projections.unit_of_work import UnitOfWork
 from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
 from tests.api.test_bad_input import assert_problem
@@ -222,6 +224,15 @@ def test_what_is_kept_holds_no_value_of_a_patient(partner: Partner, ledger: Ledg
         (row,) = cursor.execute("SELECT row_to_json(k)::text FROM idempotency_keys k").fetchone()
     values = [value for value in DOCUMENTED.values() if isinstance(value, str)]
     assert [value for value in (*values, '"canary') if value in row.replace('["canary","unknown_field"]', "")] == []
+
+
+def test_what_is_kept_of_a_patient_goes_when_it_is_erased(partner: Partner, ledger: Ledger, clinic: Clinic):
+    patient = partner.upsert(DOCUMENTED, Idempotency_Key="k-1").json["patient"]["id"]
+    partner.upsert({"phone_number": "212-555-0169"}, Idempotency_Key="k-2")
+    erasure.erase(ledger, patient, "#77", Caller(clinic.organization_id, "operator:maria", "erasing"))
+    assert kept(ledger, clinic) == 1
+    anew = partner.upsert(DOCUMENTED, Idempotency_Key="k-1")
+    assert (anew.json["created"], anew.headers.get(MARKER)) == (True, None)
 
 
 def test_what_is_kept_of_one_body_under_two_keys_cannot_be_told_for_the_same(

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Sequence
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -11,9 +12,10 @@ import pytest
 
 from api import metrics, reads
 from api.bootstrap import build_ledger
-from domain.errors import LedgerUnavailable
+from domain.errors import LedgerError, LedgerUnavailable
 from domain.ledger import Ledger
-from tests.api.clinic import Clinic, Partner, found_clinic
+from domain.receipt import Receipt, Upsert
+from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
 from tests.api.service import serving
 from tests.conftest import NewDatabase
 
@@ -120,6 +122,25 @@ def test_a_line_whose_reading_cannot_be_recorded_is_refused_and_the_others_are_a
     assert told[1]["created"]
 
 
+def test_a_record_that_breaks_the_program_fails_alone_and_a_dry_run_stays_dry(
+    partner: Partner, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    place = ledger.upsert_many
+
+    def breaking(upserts: Sequence[Upsert], *, dry_run: bool = False) -> list[Receipt | LedgerError]:
+        if any(upsert.record.comments == "break" for upsert in upserts):
+            raise ZeroDivisionError
+        return place(upserts, dry_run=dry_run)
+
+    monkeypatch.setattr(ledger, "upsert_many", breaking)
+    before = position(ledger)
+    lines = (person(1), person(2, comments="break"), person(3))
+    assert [each["status"] for each in batch(partner, *lines, query="?dry_run=true")] == [200, 500, 200]
+    assert position(ledger) == before
+    assert [each["status"] for each in batch(partner, *lines)] == [200, 500, 200]
+    assert partner.upsert(person(3)).json["matched"]
+
+
 def test_the_same_batch_under_the_same_key_gets_the_same_answers(partner: Partner, ledger: Ledger):
     lines = [person(1), person(2, email="not an address"), {"comments": "nobody"}, person(1, address="1 Elm Street")]
     first = batch(partner, *lines, Idempotency_Key="night-7")
@@ -156,8 +177,10 @@ def test_a_batch_beyond_the_limit_is_refused_before_anything_is_placed(partner: 
     assert partner.post(PATH, b"", Content_Encoding="gzip").status_code == 415
 
 
-def test_a_batch_needs_a_key_that_may_write(partner: Partner):
+def test_a_batch_needs_a_key_that_may_write(partner: Partner, ledger: Ledger, clinic: Clinic):
     assert partner._replace(api_key=None).post(PATH, body_of(person(1))).status_code == 401
+    reader = partner._replace(api_key=issue_key(ledger, clinic.organization_id, ["patients:read"]))
+    assert reader.post(PATH, body_of(person(1))).status_code == 403
 
 
 # ---- as it runs: in while out

@@ -9,13 +9,14 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from domain.commands import AddReferenceItem
 from domain.entry import Envelope, canonical
 from domain.errors import LedgerUnavailable, TooLittleToIdentify, UnknownOrganization, WriteConflict
 from domain.events import ExternalIdReplaced, PatientCreated, PhoneChanged
 from domain.patient import evolve
 from domain.receipt import Caller, Receipt, Upsert
 from projections import match_index
-from tests.clinic import WAITING, Clinic, asked, check_positions, check_read_models, wait_until
+from tests.clinic import WAITING, Clinic, asked, check_positions, check_read_models, open_ledger, wait_until
 from tests.domain.records import EXTERNAL_ID_TYPE
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01"}
@@ -91,6 +92,14 @@ def test_records_of_several_organizations_share_a_transaction_and_nothing_else(c
     assert [each.created for each in results] == [True, True, False, True]
     assert [each.patient.organization_id for each in results] == [clinic.id, other.id, clinic.id, other.id]
     assert len(asked(clinic.url, "SELECT DISTINCT xmin::text FROM ledger_events WHERE position > %s", before)) == 1
+
+
+def test_what_another_worker_changes_of_an_organization_counts_for_the_next_record(clinic: Clinic):
+    location = {"location_id": "00000000-0000-4000-8000-000000000077"}
+    assert [drop.field for drop in clinic.send(**ANN, **location).dropped] == ["location_id"]
+    with open_ledger(clinic.url) as other:
+        other.administer(AddReferenceItem("location", location["location_id"], "Harbor"), clinic.caller)
+    assert clinic.send(**ANN, **location).dropped == ()
 
 
 def test_nothing_is_stored_by_a_dry_run_and_its_answer_is_the_same(clinic: Clinic):

@@ -315,6 +315,14 @@ def test_revealing_needs_a_reason_and_is_recorded(panel_ledger, somebody, front_
     assert (told[0].name, told[0].detail) == ("Rita Reveal", {"purpose": "Caller gave her name"})
 
 
+def test_nothing_is_revealed_without_the_right_or_of_nobody(panel_ledger, auditor, front_desk, story):
+    before = len(looks(panel_ledger, story))
+    assert auditor.post(f"/panel/patients/{story.ann}/reveal", {"reason": "Curious"}).status_code == 403
+    assert len(looks(panel_ledger, story)) == before
+    nobody = "00000000-0000-4000-8000-000000000001"
+    assert front_desk.post(f"/panel/patients/{nobody}/reveal", {"reason": "Caller gave a name"}).status_code == 404
+
+
 def test_a_reveal_ends_after_a_quarter_of_an_hour(panel_url, panel_ledger, somebody, story):
     login = "revealed"
     member = add_member(panel_ledger, story.clinic, login=login, name="Rob", role="front-desk", password=PASSWORD)

@@ -4,7 +4,8 @@ import psycopg
 import pytest
 
 from api.keys import new_key
-from domain.receipt import Caller
+from domain.receipt import Caller, Upsert
+from domain.record import read_record
 from tests.panel.conftest import Person
 from tests.panel.story import send, tell_long_story, tell_story
 
@@ -53,6 +54,14 @@ def test_what_was_no_record_is_not_told_as_one_too(client, auditor, partner):
     page = auditor.get(f"/panel/patients/{patient}/disclosures").text
     assert page.count("The patient, in the answer to a record sent") == 1
     assert page.count("The patient, through the API") == 1
+
+
+def test_what_the_clinic_imports_itself_is_answered_to_nobody(panel_ledger, auditor, story):
+    record, received = read_record({"phone_number": "212-555-0164"})
+    maria = Caller(story.clinic, "operator:maria", "importing", source="file")
+    patient = panel_ledger.upsert(Upsert(record, maria, received)).patient.id
+    page = auditor.get(f"/panel/patients/{patient}/disclosures").text
+    assert "The patient, in the answer to a record sent" not in page
 
 
 def test_requests_under_one_id_have_a_line_each(client, auditor, partner):

@@ -313,6 +313,8 @@ def test_revealing_needs_a_reason_and_is_recorded(panel_ledger, somebody, front_
     assert secrets_in(front_desk.get(f"/panel/patients/{story.ann}")) == [], "nobody else gave a reason"
     told = [look for look in looks(panel_ledger, story) if look.action == "reveal"]
     assert (told[0].name, told[0].detail) == ("Rita Reveal", {"purpose": "Caller gave her name"})
+    views = [look for look in looks(panel_ledger, story) if (look.name, look.action) == ("Rita Reveal", "view")]
+    assert [look.detail["masked"] for look in views] == [False, True, True]
 
 
 def test_nothing_is_revealed_without_the_right_or_of_nobody(panel_ledger, auditor, front_desk, story):
@@ -463,6 +465,10 @@ def stranger(panel_ledger, client):
     person = Person(client, tell_story(panel_ledger, clinic_name="Elsewhere", logins="-elsewhere"))
     assert person.sign_in("axel-elsewhere").status_code == 303
     return person
+
+
+def test_the_clinics_own_stream_is_no_patient(auditor, story):
+    assert auditor.get(f"/panel/patients/{story.clinic}").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/events/99999", "/events/x", "/events/0", "/requests/none", "/blame?field="])

@@ -62,6 +62,8 @@ def test_a_merge_is_answered_with_the_survivor_and_shows_at_every_door(partner, 
     assert answer.json["duplicate"]["state"] == "merged"
     assert {each["id"]: each["merged_into"] for each in answer.json["duplicate"]["patients"]} == {mia: None, sarah: mia}
     assert queue(partner) == []
+    found = partner.find(date_of_birth=BORN["date_of_birth"])
+    assert [each["id"] for each in found.json["items"]] == [mia]
 
     read = partner.get(f"/v1/patients/{sarah}")
     PatientAnswer.model_validate(read.json)

@@ -44,6 +44,9 @@ def import_file(
     and the rule. A dry run decides each list as if the ones before had not been placed.
     """
     _check(encoding, delimiter)
+    path = rejects or Path("stdin.rejects.ndjson" if file == "-" else f"{file}.rejects.ndjson")
+    if path.resolve() == Path(file).resolve():
+        raise typer.BadParameter("it is the file to import", param_hint="--rejects")
     columns = read_mapping(mapping)
     kind = file_format or _format(file)
     with database_url() as url:
@@ -62,7 +65,6 @@ def import_file(
                 rows = read_csv(source, columns, encoding=encoding, delimiter=delimiter)
             else:
                 rows = read_ndjson(source, columns)
-            path = rejects or Path("stdin.rejects.ndjson" if file == "-" else f"{file}.rejects.ndjson")
             job = Job(url, caller, workers=1 if dry_run else workers, dry_run=dry_run, digest=digest)
             with Shown("rows") as shown:
                 label = "dry run" if dry_run else "import"

@@ -299,6 +299,13 @@ def test_rejects_that_cannot_be_written_are_what_is_told(database_url, organizat
     assert rejects in done.stderr.decode()
 
 
+def test_rejects_do_not_take_the_place_of_what_is_imported(database_url, organization, tmp_path):
+    people_file = tmp_path / "people.csv"
+    people_file.write_text("first_name\nAnn\n")
+    done = refused(database_url, str(people_file), organization, "--rejects", str(people_file))
+    assert (done.returncode, people_file.read_text()) == (2, "first_name\nAnn\n")
+
+
 def refused(url: str, path: str, organization: str, *more: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command(path, organization, *more),

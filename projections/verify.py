@@ -38,7 +38,8 @@ def verify(
 ) -> Verdict:
     """Check the log after `since`, in one snapshot, against itself and every checkpoint that was kept.
 
-    url: the owner's. key: who signs; `None` where nothing was ever signed. since: the size of a checkpoint to trust.
+    url: the owner's. key: who signs; `None` where it is missing, which is a finding if anything was signed. since: the
+    size of a checkpoint to trust.
     The heads of all streams are worked out again for `since` and the last checkpoint; all_heads: for each, in between.
     UnknownCheckpoint.
     """
@@ -59,10 +60,13 @@ def _signed(
     connection: Connection[Any], key: VerifierKey | None, folder: CheckpointFolder, since: int, verdict: Verdict
 ) -> Mapping[int, Checkpoint]:
     """Return every checkpoint from `since` on, by size; findings where the two copies or a signature disagree."""
+    stored = connection.execute(_SQL["checkpoints"], {"from_size": since}).fetchall()
     if key is None:
+        if stored:
+            verdict.find("not checked", stored[-1][0], "checkpoints were signed, and the key to check them is missing")
         return {}
     notes: dict[int, str] = {size: folder.read(size) for size in folder.sizes() if size >= since}
-    for size, note in connection.execute(_SQL["checkpoints"], {"from_size": since}):
+    for size, note in stored:
         if notes.setdefault(size, note) != note:
             verdict.find("edited", size, "the stored checkpoint is not the one that was kept outside the database")
     checkpoints: dict[int, Checkpoint] = {}

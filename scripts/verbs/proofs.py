@@ -1,6 +1,7 @@
 """`verify`, `export` and `erase`: is the ledger what it was, what can be proven of a patient, and what has to go."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -54,7 +55,7 @@ def verify(
         with _bar() as (progress, task):
             verdict = check(
                 url,
-                _key(url, directory),
+                _key(url, directory) if since else verifier_key(directory),
                 checkpoint_folder(directory),
                 since=since,
                 all_heads=all_heads,
@@ -162,7 +163,8 @@ def export(
             since=since or (),
             kept=[file.read_text("utf-8", "replace") for file in kept or ()],
         )
-    proof.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    with os.fdopen(os.open(proof, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)  # it holds all that is known of the patient
     show(
         {
             "file": str(proof),

@@ -81,5 +81,10 @@ def test_a_read_model_that_differed_is_covered_by_whatever_compares_it(ledger: V
 def test_without_the_key_nothing_is_said_of_what_was_signed(ledger: Verified, folder: Path):
     (folder / "verifier-key").unlink()
     patient = str(ledger.signed.clinic.send(first_name="Ann", phone_number="212-555-0142").patient.id)
-    for words in (["verify"], ["verify", "--since", "1"], ["export", patient, "--proof", str(folder / "proof.json")]):
+    for words in (["verify", "--since", "1"], ["export", patient, "--proof", str(folder / "proof.json")]):
         assert type(CliRunner().invoke(app, words).exception).__name__ == "NoVerifierKey"
+    verified = CliRunner().invoke(app, ["verify", "--json"])
+    assert (verified.exit_code, [each["what"] for each in json.loads(verified.stdout)["findings"]]) == (
+        1,
+        ["not checked"],
+    )

@@ -14,6 +14,7 @@ import orjson
 from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
 
 from domain import hashing
+from domain.errors import UnreadableEntry
 from domain.events import EVENTS, Event
 from domain.stored_state import made
 
@@ -192,16 +193,20 @@ class EntryMapper(Mapper[UUID]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Entry:
-        """Return the `Entry` of a row."""
+        """Return the `Entry` of a row. UnreadableEntry."""
         assert isinstance(stored_event, StoredEntry)
         assert stored_event.recorded_at is not None
         assert isinstance(stored_event.originator_id, UUID)
+        try:
+            event = decode(stored_event.topic, stored_event.schema_version, stored_event.state)
+        except Exception as error:  # noqa: BLE001 - whatever somebody put there; what it says of it may be a value
+            raise UnreadableEntry(position=stored_event.position, reason=type(error).__name__) from None
         return Entry(
             position=stored_event.position,
             organization_id=stored_event.organization_id,
             originator_id=stored_event.originator_id,
             originator_version=stored_event.originator_version,
-            event=decode(stored_event.topic, stored_event.schema_version, stored_event.state),
+            event=event,
             topic=stored_event.topic,
             schema_version=stored_event.schema_version,
             request_id=stored_event.request_id,

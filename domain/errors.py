@@ -30,6 +30,10 @@ class UnreachedPosition(LedgerError):
     """Ahead of the ledger, which was perhaps restored from a backup: read again from where that ended, or from 0."""
 
 
+class UnreadableEntry(LedgerError):
+    """An entry of the log is not what any version of this program writes; `./scripts/ledger verify` tells more."""
+
+
 class UnknownPatient(LedgerError):
     """There is no such patient in this organization."""
 

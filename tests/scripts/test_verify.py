@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from domain.errors import UnreadableEntry
 from projections.checkpoint_folder import CheckpointFolder
 from scripts.ledger import app
 from tests.clinic import Clinic
@@ -88,3 +89,14 @@ def test_without_the_key_nothing_is_said_of_what_was_signed(ledger: Verified, fo
         1,
         ["not checked"],
     )
+
+
+@pytest.mark.parametrize("forged", ["{not json", '{"first_name":"Ann"}'])
+def test_an_entry_that_nobody_can_read_is_named_by_those_who_meet_it(ledger: Verified, forged: str):
+    patient = str(ledger.signed.clinic.send(first_name="Ann", phone_number="212-555-0142").patient.id)
+    ledger.signed.tamper(f"UPDATE ledger_events SET state = '{forged}' WHERE originator_id = '{patient}'")
+    for words in (["history", patient], ["replay", patient], ["rematch"]):
+        met = CliRunner().invoke(app, words).exception
+        assert isinstance(met, UnreadableEntry)
+        assert met.details["position"] > ledger.second
+        assert "Ann" not in str(met.details)

@@ -20,7 +20,7 @@ from projections import proven
 from projections.inline import PROJECTIONS
 from projections.mentions import mentions
 from projections.migrations import migrate
-from projections.rebuild import alone, rebuild
+from projections.rebuild import RebuildRunning, alone, rebuild
 from projections.rollback import drop_previous
 from projections.statements import statements
 from projections.verdict import Verdict
@@ -62,14 +62,20 @@ def verify(
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
         seconds = time.monotonic() - started
+        busy = None
         if read_model and verdict.passed:
-            _compare_read_model(url, verdict)
+            try:
+                _compare_read_model(url, verdict)
+            except RebuildRunning as error:  # what was found of the log is told and noted all the same
+                busy, read_model = error, False
         _note(url, verdict, since=since, all_heads=all_heads, read_model=read_model)
     told = {**verdict.to_json(), "seconds": round(seconds, 3), "events_per_s": round(verdict.events / seconds)}
     if as_json:
         print(json.dumps(told))
     else:
         _tell(verdict, seconds)
+    if busy is not None:
+        raise busy
     if not verdict.passed:
         raise typer.Exit(FINDINGS)
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from domain.errors import UnreadableEntry
 from projections.checkpoint_folder import CheckpointFolder
+from projections.rebuild import RebuildRunning, alone
 from scripts.ledger import app
 from tests.clinic import Clinic
 from tests.projections.signed_ledger import KEY, Signed, signed_twice
@@ -100,3 +101,10 @@ def test_an_entry_that_nobody_can_read_is_named_by_those_who_meet_it(ledger: Ver
         assert isinstance(met, UnreadableEntry)
         assert met.details["position"] > ledger.second
         assert "Ann" not in str(met.details)
+
+
+def test_during_a_rebuild_the_log_is_verified_all_the_same(ledger: Verified):
+    with alone(ledger.signed.clinic.url):
+        met = CliRunner().invoke(app, ["verify", "--json"])
+    assert isinstance(met.exception, RebuildRunning)
+    assert (json.loads(met.stdout)["passed"], ledger.status()) == (True, "passed")

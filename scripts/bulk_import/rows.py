@@ -13,7 +13,7 @@ import orjson
 from api.bodies import parse_object
 from api.problems import problem_of
 from domain.errors import LedgerError
-from scripts.bulk_import.mapping import ColumnMapping
+from scripts.bulk_import.mapping import BadMapping, ColumnMapping, UnknownColumns
 
 DELIMITERS = ",;\t|"
 
@@ -54,7 +54,11 @@ def rule_of(error: LedgerError) -> str:
 
 
 def read_ndjson(file: IO[bytes], mapping: ColumnMapping) -> Iterator[Row | BadRow]:
-    """Yield the records of a file with one JSON object a line; blank lines are no rows."""
+    """Yield the records of a file with one JSON object a line; blank lines are no rows.
+
+    UnknownColumns and BadMapping for the first one, before anything is placed; a later one is a bad row.
+    """
+    is_mapped = False
     for number, line in enumerate(_lines(file), start=1):
         text = line.strip()
         if number == 1:
@@ -67,12 +71,15 @@ def read_ndjson(file: IO[bytes], mapping: ColumnMapping) -> Iterator[Row | BadRo
             continue
         try:
             body = parse_object(text)
+            if mapping.columns or mapping.constants:
+                body = mapping.record(mapping.for_header(body), body.values())
+                text = orjson.dumps(body)
         except LedgerError as error:
+            if isinstance(error, UnknownColumns | BadMapping) and not is_mapped:
+                raise
             yield BadRow(number, rule_of(error), original)
             continue
-        if mapping.columns or mapping.constants:
-            body = mapping.record(mapping.for_header(body), body.values())
-            text = orjson.dumps(body)
+        is_mapped = True
         yield Row(number, body, text, original)
 
 

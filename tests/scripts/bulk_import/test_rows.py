@@ -177,3 +177,12 @@ def test_a_mapping_works_for_ndjson_too(mapping_file):
     told = {"columns": {"mrn": "external_id.value", "x": None}, "constants": {"source": "file"}}
     rows = ndjson_rows(b'{"mrn":"1","x":{"deep":true},"last_name":"Lee"}', read_mapping(mapping_file(told)))
     assert record(rows[0]) == {"external_id": {"value": "1"}, "source": "file", "last_name": "Lee"}
+
+
+def test_with_a_mapping_an_ndjson_row_of_other_keys_is_rejected_alone_unless_it_is_the_first(mapping_file):
+    mapping = read_mapping(mapping_file({"columns": {"mrn": "external_id.value"}}))
+    rows = ndjson_rows(b'{"mrn":"1"}\n{"mrn":"2","shoe":"43"}\n{"mrn":"3"}', mapping)
+    assert [type(row).__name__ for row in rows] == ["Row", "BadRow", "Row"]
+    assert (rows[1].line, getattr(rows[1], "problem", "")) == (2, "UnknownColumns")
+    with pytest.raises(UnknownColumns):
+        ndjson_rows(b'{"mrn":"2","shoe":"43"}', mapping)

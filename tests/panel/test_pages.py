@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from datetime import UTC, datetime
 from html import unescape
 from zoneinfo import ZoneInfo
 
@@ -14,11 +15,13 @@ from falcon.testing import Result
 from api.headers import HEADERS
 from api.keys import new_key
 from api.panel.accounts import add_member
+from api.panel.filters import read_filter
 from api.panel.pages import CONTENT_SECURITY_POLICY
 from domain.ledger import Ledger
 from domain.receipt import Caller
 from projections import access_log
 from projections.access_log import Look
+from projections.wording import Display
 from tests.panel.conftest import Person
 from tests.panel.story import PASSWORD, Story, send, tell_story
 
@@ -182,6 +185,15 @@ def test_pages_go_back_to_the_first_event_and_hold_each_event_once(auditor, stor
         following = re.search(r'href="(/panel/patients/[^"]*before=\d+)"', page)
         path = f"{following[1]}&limit=3" if following else ""
     assert sorted(map(int, seen)) == list(range(1, len(seen) + 1))
+
+
+def test_a_filter_by_days_begins_and_ends_at_the_clinics_midnight(panel_ledger, story):
+    clinic, new_york = panel_ledger.organization(story.clinic), ZoneInfo("America/New_York")
+    asked = {"from": "2026-03-07", "to": "2026-03-08", "source": "form"}
+    wanted = read_filter(asked, clinic, Display(new_york)).wanted
+    assert wanted.since == datetime(2026, 3, 7, 5, tzinfo=UTC)
+    assert wanted.until == datetime(2026, 3, 9, 4, tzinfo=UTC), "the last day is whole, and an hour shorter"
+    assert wanted.source == "form"
 
 
 def test_a_date_that_is_none_is_told_and_limits_nothing(auditor, story):

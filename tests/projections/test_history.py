@@ -10,7 +10,7 @@ from domain.organization import ApiKey, Organization
 from domain.organization import evolve as evolve_organization
 from domain.patient import evolve as evolve_patient
 from projections.history import KINDS, SENTENCES, Teller, tell
-from projections.wording import Display
+from projections.wording import Display, evidence
 
 MRN, STAGE, INSURANCE = "type-mrn", "stage-2", "insurance-1"
 LOCK = events.FirstCommunicationRecorded(channel="sms", direction="outbound", occurred_at="2024-05-04T14:00:00Z")
@@ -281,3 +281,16 @@ def test_an_entry_that_changes_a_part_concerns_the_whole():
     assert not told.concerns("zip")
     assert tell(events.ExternalIdAssigned(type_id=MRN, value="A-1"), TELLER).concerns("external_id", MRN)
     assert not tell(events.ExternalIdAssigned(type_id=MRN, value="A-1"), TELLER).concerns("external_id", "other")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("spelling", "first name in another spelling"),
+        ("overlap", "first name with a part in common"),
+        ("drifted", "first name near the present one, far from the first"),
+        ("torn", "first name fits with the letter behind it"),
+    ],
+)
+def test_how_two_names_relate_is_told_in_words(word, said):
+    assert evidence({"first_name": word}) == said

@@ -49,9 +49,14 @@ def text_of(answer: Result) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", "", apart)).split())
 
 
+def without_ids(answer: Result) -> str:
+    """Return an answer without its ids and tokens: long rows of digits, which may hold anything."""
+    return re.sub(r"[0-9a-f-]{20,}", "", answer.text)
+
+
 def secrets_in(answer: Result) -> list[str]:
-    """Return the values of Ann that an answer gives away; ids are long rows of digits, and may hold anything."""
-    told = re.sub(r"[0-9a-f-]{20,}", "", answer.text)
+    """Return the values of Ann that an answer gives away."""
+    told = without_ids(answer)
     return [secret for secret in SECRETS if secret in told]
 
 
@@ -321,7 +326,7 @@ def test_revealing_needs_a_reason_and_is_recorded(panel_ledger, somebody, front_
     person.get(f"/panel/patients/{story.ann}")
     assert person.post(f"/panel/patients/{story.ann}/reveal", {"reason": "Caller gave her name"}).status_code == 303
     assert "(212) 555-0150" in person.get(f"/panel/patients/{story.ann}").text
-    assert "555" not in person.get(f"/panel/patients/{story.twin}").text
+    assert "555" not in without_ids(person.get(f"/panel/patients/{story.twin}"))
     assert secrets_in(front_desk.get(f"/panel/patients/{story.ann}")) == [], "nobody else gave a reason"
     told = [look for look in looks(panel_ledger, story) if look.action == "reveal"]
     assert (told[0].name, told[0].detail) == ("Rita Reveal", {"purpose": "Caller gave her name"})

@@ -52,9 +52,12 @@ _INFANT_REST = _INFANT_WORDS | _words("a b c d i ii iii one two three first seco
 _NEWBORN = re.compile(
     r"""
     .*[a-z][ ] (?: baby | bb | bg | boy | female | girl | infant | male | newborn | twin | triplet ) (?: [ ]?[a-h0-9] )?
-    | .*[a-z] (?: baby | boy | girl | twin ) (?: [ ]?[a-h0-9] )?
-    | (?: baby | boy | girl | infant | newborn | triplet | twin ) [a-c0-9] (?: [ ] .+ )?
+    | .*[a-z] (?: baby | boy | girl | male | twin ) (?: [ ]?[a-h0-9] )?
+    | (?: baby | boy | girl | infant | (?: fe )? male | newborn | triplet | twin ) [a-c0-9] (?: [ ] .+ )?
+    | (?: bebe | gemel[oa] | jumeau | jumelle | melliz[oa] | rn | trilliz[oa] | zwilling )
+        (?: [ ]?[a-c0-9] (?: [ ] .+ )? )?
     | (?: boy | girl ) (?: [ ][a-h0-9] )? [ ] .+
+    | (?: beta | beti | daughter | hij[oa] | son ) [ ] (?: de | of ) [ ] .+
     """,
     re.VERBOSE,
 )
@@ -152,7 +155,7 @@ def is_placeholder_name(folded: str) -> bool:
 
 
 def is_newborn_name(folded: str) -> bool:
-    """Tell whether a folded given name says whose newborn this is, or which: "judy girl", "girl of judy", "twina".
+    """Tell whether a folded given name says whose newborn this is, or which: "judy girl", "hijo de maria", "twina".
 
     So hospitals name newborns who have no name yet. It is a name, but of two born together only a letter or number
     differs: "judy girl a", "judy girl b".

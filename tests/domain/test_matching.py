@@ -203,6 +203,13 @@ def test_newborns_without_a_name_are_for_a_person_to_judge(first):
         ({"first_name": "RN1 de Maria"}, {"first_name": "RN2 de Maria"}),
         ({"first_name": "Son of Judy 1"}, {"first_name": "Son of Judy 2"}),
         ({"first_name": "Gemelar 1"}, {"first_name": "Gemelar 2"}),
+        ({"first_name": "MaleA"}, {"first_name": "MaleB"}),
+        ({"first_name": "JudyMaleA"}, {"first_name": "JudyMaleB"}),
+        ({"first_name": "Gemelo A"}, {"first_name": "Gemelo B"}),
+        ({"first_name": "MellizaA"}, {"first_name": "MellizaB"}),
+        ({"first_name": "Bebe", "middle_name": "A"}, {"first_name": "Bebe", "middle_name": "B"}),
+        ({"first_name": "Hijo de Maria"}, {"first_name": "Hija de Maria"}),
+        ({"first_name": "Beta of Sunita"}, {"first_name": "Beti of Sunita"}),
     ],
 )
 def test_newborns_who_bear_their_mothers_name_are_told_apart_by_a_letter(one, other):

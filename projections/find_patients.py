@@ -36,7 +36,8 @@ def find(cursor: Cursor[Any], organization: Organization, words: str, limit: int
     exact = by_keys(cursor, organization.id, _identities(words, organization), limit)
     if exact or "@" in words:
         return "email" if "@" in words else "phone or external id", exact
-    return "name", by_name(cursor, organization.id, readings(words), limit)
+    named = by_name(cursor, organization.id, readings(words), limit)
+    return "name", [*named, *by_first_name(cursor, organization.id, fold(words), limit - len(named))]
 
 
 def by_keys(cursor: Cursor[Any], organization_id: str, identities: Iterable[Identity], limit: int) -> list[Patient]:
@@ -59,6 +60,14 @@ def by_name(cursor: Cursor[Any], organization_id: str, names: Iterable[tuple[str
     found = cursor.execute(_SQL["by_name"], {"organization": organization_id, "limit": limit, **keys})
     unique = {row[0]["id"]: row[0] for row in found}
     return [Patient.from_json(each) for each in list(unique.values())[:limit]]
+
+
+def by_first_name(cursor: Cursor[Any], organization_id: str, first: str, limit: int) -> list[Patient]:
+    """Return patients of whom no last name is known, by the beginning of the first name, folded."""
+    if not first or limit < 1:
+        return []
+    keys = {"first": first, "first_end": first + _BEHIND_ALL, "organization": organization_id, "limit": limit}
+    return [Patient.from_json(row[0]) for row in cursor.execute(_SQL["by_first_name"], keys)]
 
 
 def readings(words: str) -> list[tuple[str, str]]:

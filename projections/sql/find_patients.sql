@@ -20,3 +20,11 @@ CROSS JOIN LATERAL (
     ORDER BY last_name USING ~<~, first_name USING ~<~, id
     LIMIT %(limit)s
 ) AS found;
+
+-- by_first_name --
+-- Of a patient without a last name; one that was merged or erased has no first name here either.
+SELECT fold FROM patients
+WHERE organization_id = %(organization)s AND last_name IS NULL
+  AND first_name ~>=~ %(first)s AND first_name ~<~ %(first_end)s
+ORDER BY first_name USING ~<~, id
+LIMIT %(limit)s;

@@ -272,6 +272,7 @@ def test_a_patient_of_whom_little_is_known_is_found(client, panel_ledger, audito
     client.simulate_post("/v1/patients/upsert", json=known, headers={"X-API-Key": shown})
     auditor.get("/panel")
     assert "Bo no date of birth (212) 555-0177" in text_of(auditor.post("/panel", {"words": "212-555-0177"}))
+    assert "Bo no date of birth (212) 555-0177" in text_of(auditor.post("/panel", {"words": "bo"})), "no last name"
     assert "Cy Unreached born 2 Jan 1990 no phone" in text_of(auditor.post("/panel", {"words": "unreached"}))
 
 

@@ -51,6 +51,9 @@ class ColumnMapping:
             no_header = len(unknown) == len(names)  # then these are values of a patient, not to be told
             raise UnknownColumns(columns="all; is there a header?" if no_header else unknown[:20])
         targets = [self.columns[name] if name in self.columns else _own_target(name) for name in names]
+        paths = [target.path for target in targets if target is not None]
+        if twice := sorted({".".join(map(str, path)) for path in paths if paths.count(path) > 1}):
+            raise BadMapping(fields=twice, reason="two columns for one field; map one of them to null")
         self.record(targets, ["x"] * len(targets))  # BadMapping now rather than in the middle of the file
         return targets
 

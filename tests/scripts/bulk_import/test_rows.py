@@ -158,6 +158,19 @@ def test_columns_that_contradict_each_other_are_refused(mapping_file, fields):
         csv_rows("A,B\n1,2\n", read_mapping(mapping_file(told)))
 
 
+def test_two_columns_for_one_field_are_refused_rather_than_one_of_them_lost(mapping_file):
+    for header in ("Phone Number,phone_number", "phone_number,phone_number"):
+        with pytest.raises(BadMapping) as refused:
+            csv_rows(f"{header}\n2125550142,2125550143\n")
+        assert refused.value.details["fields"] == ["phone_number"]
+    told = read_mapping(mapping_file({"columns": {"Mobile": "phone_number", "Home": "phone_number"}}))
+    with pytest.raises(BadMapping):
+        csv_rows("Mobile,Home\n2125550142,2125550143\n", told)
+    left_out = read_mapping(mapping_file({"columns": {"Mobile": "phone_number", "Home": None}}))
+    (row,) = csv_rows("Mobile,Home\n2125550142,2125550143\n", left_out)
+    assert record(row) == {"phone_number": "2125550142"}
+
+
 def test_ndjson_is_taken_line_by_line():
     rows = ndjson_rows(b'\xef\xbb\xbf{"first_name":"Ann"}\r\n\n{"first_name":"Bob"}')
     assert [row.line for row in rows] == [1, 3]

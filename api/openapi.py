@@ -140,7 +140,7 @@ def _operation(
         "summary": (getdoc(getattr(resource, f"on_{method.lower()}")) or "").split("\n")[0].removesuffix("."),
         "description": getdoc(resource),
         "parameters": [*_in_path(path), *map(_parameter, parameters)],
-        "responses": _responses(operation, scope, schemas, writes=method == "POST"),
+        "responses": _responses(path, operation, scope, schemas, writes=method == "POST"),
         "security": [] if scope is None else [{"apiKey": []}],
     }
     if scope is not None:
@@ -174,8 +174,12 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return described if parameter.example is None else {**described, "example": parameter.example}
 
 
-def _responses(operation: Operation, scope: str | None, schemas: dict[Any, Any], *, writes: bool) -> dict[str, Any]:
-    headers = ["X-Request-Id", *(["ETag", "Content-Location"] if operation.has_etag else [])]
+def _responses(
+    path: str, operation: Operation, scope: str | None, schemas: dict[Any, Any], *, writes: bool
+) -> dict[str, Any]:
+    headers = ["X-Request-Id", *(["ETag"] if operation.has_etag else [])]
+    if "{patient_id}" in path and operation.has_etag:
+        headers.append("Content-Location")
     if scope is not None:
         headers += ["RateLimit-Policy", "RateLimit"]
     if operation.retirement is not None:

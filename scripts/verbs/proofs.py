@@ -27,7 +27,7 @@ from projections.verdict import Verdict
 from projections.verify import verify as check
 from scripts.data_folder import data_folder
 from scripts.signing_key import checkpoint_folder, verifier_key
-from scripts.verbs.connection import FINDINGS, UNAVAILABLE, database_url, operator, show
+from scripts.verbs.connection import FINDINGS, USAGE, database_url, operator, show
 from scripts.verbs.rebuild import DIFFERS, WHAT_TO_DO
 from scripts.verbs.streams import ledger_of
 
@@ -201,6 +201,8 @@ def erase(
     with ledger_of(patient) as (opened, organization_id, stream_id):
         before = opened.patient_as_of(organization_id, stream_id)
         if check:
+            if before.merged_into is not None:
+                raise erasure.MergedPatient(survivor=before.merged_into)
             told = {}
         else:
             if not yes:
@@ -218,5 +220,7 @@ def erase(
 def _confirm(stream_id: str) -> None:
     if not sys.stdin.isatty():
         print("Say --yes to erase without being asked.", file=sys.stderr)
-        raise typer.Exit(UNAVAILABLE - 1)
-    typer.confirm(f"Erase everything that is known of patient {stream_id}?", abort=True)
+        raise typer.Exit(USAGE)
+    if not typer.confirm(f"Erase everything that is known of patient {stream_id}?"):
+        print("Nothing was erased.", file=sys.stderr)
+        raise typer.Exit(USAGE)

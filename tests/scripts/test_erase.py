@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.review import Resolution, Review
 from projections.inline import PROJECTIONS
 from projections.rebuild import alone, rebuild
 from tests.clinic import Clinic, asked, open_ledger
@@ -28,10 +29,12 @@ def both(database_url: str) -> tuple[str, str, str]:
     return database_url, ann, bob
 
 
-def erase(url: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def erase(url: str, folder: Path, *words: str, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "LEDGER_DATABASE_URL": url, "LEDGER_DATA_DIR": str(folder)}
     command = [str(ROOT / "scripts" / "ledger"), "erase", *words, "--json"]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, env=environment)
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=120, env=environment, stdin=stdin
+    )
 
 
 def test_what_stays_in_another_ones_stream_is_named_before_and_after(both: tuple[str, str, str], tmp_path: Path):
@@ -66,3 +69,23 @@ def test_an_erasure_that_leaves_nothing_elsewhere_ends_well(both: tuple[str, str
     assert erase(url, tmp_path, ann).returncode == 2, "an erasure names its order"
     done = erase(url, tmp_path, ann, "--order", "#77", "--yes")
     assert (done.returncode, json.loads(done.stdout)["told_elsewhere"]) == (0, [])
+
+
+def test_whoever_looks_at_a_merged_patient_is_sent_to_the_one_it_lives_on_in(database_url: str, tmp_path: Path):
+    with open_ledger(database_url) as ledger:
+        clinic = Clinic(database_url, ledger).found()
+        ann, bob = (clinic.send(**each).patient.id for each in (ANN, BOB))
+        Review(ledger).resolve(ann, bob, Resolution.MERGE, clinic.caller)
+    for words in (["--check"], ["--order", "#77", "--yes"]):
+        refused = erase(database_url, tmp_path, bob, *words)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert f"survivor: {ann}" in refused.stderr
+
+
+def test_who_does_not_confirm_erases_nothing(both: tuple[str, str, str], tmp_path: Path):
+    url, ann, _ = both
+    terminal, typed = os.openpty()
+    os.write(terminal, b"n\n")
+    declined = erase(url, tmp_path, ann, "--order", "#77", stdin=typed)
+    assert (declined.returncode, declined.stderr) == (2, "Nothing was erased.\n")
+    assert asked(url, "SELECT count(*) FROM ledger_events WHERE topic = 'PatientErased'") == [(0,)]

@@ -92,6 +92,8 @@ def history(patient: PatientId, as_of: AsOf = None, field: OfField = None, as_js
             shown = None if state is None else patient_resource(state, chart.organization)
             show({"patient": shown, "events": [chart.item(entry) for entry in told]}, as_json)
             return
+        if not told and field is not None:
+            console.print(f"Nothing here concerns the field {escape(field)}.")
         for request, found in groupby(told, key=lambda entry: entry.request_id):
             _print_request(chart, request, list(found))
         _print_state(chart, state, None, "Now" if as_of is None else f"As of {as_of}")

@@ -45,6 +45,11 @@ def test_history_of_a_field_leaves_out_the_others(run, story):
     assert [event["event"] for event in told["events"]] == ["PatientCreated", "PhoneChanged", "PhoneLockRespected"]
 
 
+def test_whoever_asks_for_a_field_that_nothing_tells_of_is_told_so(run, story):
+    assert "Nothing here concerns the field fone." in run("history", story.ann, "--field", "fone")
+    assert "Nothing here concerns" not in run("history", story.ann, "--field", "phone_number")
+
+
 def test_a_day_means_until_its_end_at_the_clinic(run, story):
     assert json.loads(run("history", story.ann, "--as-of", "2001-01-01", "--json")) == {"patient": None, "events": []}
     assert json.loads(run("history", story.ann, "--as-of", "2199-01-01", "--json"))["patient"]["version"] > 30

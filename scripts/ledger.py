@@ -65,6 +65,8 @@ def main() -> None:
         sys.exit(connection.fail(LedgerUnavailable(cause=type(error).__name__)))
     except OSError as error:
         sys.exit(connection.fail(connection.FileUnusable(file=error.filename, reason=error.strerror)))
+    except Exception as error:  # noqa: BLE001 - told, and not taken for what a verb found
+        sys.exit(connection.fail_by_mistake(error))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Which database do the verbs work on, and how do they end?
 
 On that of `LEDGER_DATABASE_URL`, or on the embedded one of `LEDGER_DATA_DIR`, whether it is being served or not.
-Exit codes: 0 fine, 1 findings, 2 refused, 3 unavailable.
+Exit codes: 0 fine, 1 findings, 2 refused, 3 unavailable, 4 a mistake of this program.
 """
 
 import getpass
 import json
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from domain.receipt import Caller
 from projections.migrations import check_roles, migrate
 from scripts.data_folder import data_folder
 
-FINE, FINDINGS, USAGE, UNAVAILABLE = 0, 1, 2, 3
+FINE, FINDINGS, USAGE, UNAVAILABLE, MISTAKE = 0, 1, 2, 3, 4
 DATABASE = "ledger"
 
 
@@ -70,3 +71,10 @@ def fail(error: LedgerError) -> int:
     details = ", ".join(f"{name}: {value}" for name, value in error.details.items())
     print(f"{error}{f' ({details})' if details else ''}", file=sys.stderr)
     return UNAVAILABLE if isinstance(error, LedgerUnavailable) else USAGE
+
+
+def fail_by_mistake(error: Exception) -> int:
+    """Say on standard error where the program went wrong, without the message: it may hold a value; return the code."""
+    places = "".join(traceback.format_tb(error.__traceback__))
+    print(f"{places}{type(error).__name__}: a mistake of this program; please report the lines above.", file=sys.stderr)
+    return MISTAKE

@@ -12,6 +12,7 @@ from scripts.verbs import connection, organizations
 from scripts.verbs.backup import backup, restore
 from scripts.verbs.bench import bench
 from scripts.verbs.doctor import doctor
+from scripts.verbs.events import events
 from scripts.verbs.follow import follow
 from scripts.verbs.history import diff, history, replay
 from scripts.verbs.import_ import import_file
@@ -35,6 +36,7 @@ for verb in (
     history,
     replay,
     diff,
+    events,
     explain,
     rematch,
     follow,

@@ -21,6 +21,8 @@ _SQL = statements("history")
 OFFERED = "a record that described the erased patient came with this one's external id"
 CARRIED_OVER = "the erased patient was merged into this one and taken apart again"
 
+UNREADABLE = "an entry that may tell of the erased patient cannot be read"
+
 _SAME_PERSON = ("first_name", "last_name", "date_of_birth")
 
 
@@ -42,19 +44,28 @@ def mentions(ledger: Ledger, patient: Patient) -> list[Mention]:
     topics = [kind.__name__ for kind in (OverlaySuspected, PatientMerged, PatientUnmerged)]
     with ledger.recorder.reading(patient.organization_id) as cursor:
         rows = cursor.execute(_SQL["told_of_others"], {"organization": patient.organization_id, "topics": topics})
-        told = [(str(row[0]), row[1], decode(*row[2:5]), row[5]) for row in rows]
+        told = [(str(row[0]), row[1], _read(*row[2:5]), row[5]) for row in rows]
     found: list[Mention] = []
     merged: dict[tuple[str, str], int] = {}
     for stream, version, event, with_it in told:
         if stream in ids:
             continue
-        if _offers(event, ids, facts):
+        if event is None:
+            found.append(Mention(stream, (version,), UNREADABLE))
+        elif _offers(event, ids, facts):
             found.append(Mention(stream, tuple(with_it), OFFERED))
         elif isinstance(event, PatientMerged) and ids & {event.other_id, *(each["id"] for each in event.known_as)}:
             merged[stream, event.other_id] = version
         elif isinstance(event, PatientUnmerged) and (began := merged.pop((stream, event.other_id), None)):
             found.append(Mention(stream, tuple(range(began, version + 1)), CARRIED_OVER))
     return sorted(found)
+
+
+def _read(topic: str, schema_version: int, state: bytes) -> Event | None:
+    try:
+        return decode(topic, schema_version, state)
+    except Exception:  # noqa: BLE001 - whatever somebody put there
+        return None
 
 
 def _offers(event: Event, ids: Collection[str | None], facts: Iterable[Mapping[str, str]]) -> bool:

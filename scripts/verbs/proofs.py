@@ -16,7 +16,7 @@ from api.settings import read_settings
 from domain import erasure
 from domain.errors import LedgerError
 from domain.signed_note import VerifierKey
-from projections import proven
+from projections import patients, proven
 from projections.inline import PROJECTIONS
 from projections.mentions import mentions
 from projections.migrations import migrate
@@ -199,7 +199,9 @@ def erase(
     if not check and not order:
         raise typer.BadParameter("an erasure names its order", param_hint="--order")
     with ledger_of(patient) as (opened, organization_id, stream_id):
-        before = opened.patient_as_of(organization_id, stream_id)
+        with opened.recorder.reading(organization_id) as cursor:  # also of a stream with an entry that nobody can read
+            held = patients.get(cursor, organization_id, stream_id)
+        before = held or opened.patient_as_of(organization_id, stream_id)
         if check:
             if before.merged_into is not None:
                 raise erasure.MergedPatient(survivor=before.merged_into)

@@ -5,10 +5,12 @@ import os
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from domain.review import Resolution, Review
 from projections.inline import PROJECTIONS
+from projections.mentions import UNREADABLE
 from projections.rebuild import alone, rebuild
 from tests.clinic import Clinic, asked, open_ledger
 from tests.domain.records import EXTERNAL_ID_TYPE
@@ -89,3 +91,18 @@ def test_who_does_not_confirm_erases_nothing(both: tuple[str, str, str], tmp_pat
     declined = erase(url, tmp_path, ann, "--order", "#77", stdin=typed)
     assert (declined.returncode, declined.stderr) == (2, "Nothing was erased.\n")
     assert asked(url, "SELECT count(*) FROM ledger_events WHERE topic = 'PatientErased'") == [(0,)]
+
+
+def test_an_entry_that_nobody_can_read_keeps_no_order_from_being_carried_out(
+    both: tuple[str, str, str], tmp_path: Path
+):
+    url, ann, bob = both
+    with psycopg.connect(url) as superuser:
+        superuser.execute("SET session_replication_role = replica")  # no trigger fires
+        for topic, stream in (("PatientCreated", bob), ("OverlaySuspected", ann)):
+            forged = "UPDATE ledger_events SET state = '{not json' WHERE topic = %s AND originator_id = %s"
+            assert superuser.execute(forged, (topic, stream)).rowcount == 1
+    done = erase(url, tmp_path, bob, "--order", "#77", "--yes")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["streams"]) == (1, [bob])
+    assert [(each["patient_id"], each["why"]) for each in told["told_elsewhere"]] == [(ann, UNREADABLE)]

@@ -45,11 +45,15 @@ UNION ALL
 SELECT id, chain_hash, fold FROM changed;
 
 -- lock_patients --
--- These patients, locked in the order of their ids.
-SELECT id, chain_hash, fold FROM patients
-WHERE organization_id = %(organization)s AND id = ANY (%(ids)b::uuid[])
-ORDER BY id
-FOR UPDATE;
+-- These patients, locked in the order of their ids. Each is asked for in order, as above.
+SELECT found.id, found.chain_hash, found.fold
+FROM (SELECT DISTINCT wanted FROM unnest(%(ids)b::uuid[]) AS wanted ORDER BY wanted) AS all_wanted
+CROSS JOIN LATERAL (
+    SELECT id, chain_hash, fold FROM patients
+    WHERE organization_id = %(organization)s AND id >= wanted AND id <= wanted
+    ORDER BY id LIMIT 1
+    FOR UPDATE
+) AS found;
 
 -- lock_organization --
 -- One organization's stream, locked for an append.

@@ -12,8 +12,8 @@ from domain.values import NOTES_LIMIT, TEXT_LIMIT
 
 MAX_FIELDS = 200
 MAX_DEPTH = 64
-_WHOLE = range(-(2**63), 2**64)
-"""The whole numbers that every JSON reader we rely on returns as they were."""
+_LEAST, _GREATEST = -(2**63), 2**64 - 1
+"""Between these every JSON reader we rely on returns a whole number as it was; those beyond may arrive as floats."""
 
 
 def clean_custom_fields(sent: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _storable(value: Any, _context: Context, _path: str) -> Any:
                 raise Unusable(Reason.NOT_TEXT)
             case float() if not isfinite(part):
                 raise Unusable(Reason.NOT_A_NUMBER)
-            case int() if part not in _WHOLE:
+            case int() | float() if not _LEAST <= part <= _GREATEST:
                 raise Unusable(Reason.OUT_OF_RANGE)
             case dict():
                 waiting.extend((inner, depth + 1) for pair in part.items() for inner in pair)

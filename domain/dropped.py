@@ -35,7 +35,7 @@ class Reason(StrEnum):
     TOO_LONG = "too_long", "The value is longer than the field allows."
     TOO_MANY = "too_many", "The list is longer than allowed; this entry and all after it were left out."
     TOO_DEEP = "too_deep", "The value is nested too deeply."
-    OUT_OF_RANGE = "out_of_range", "The number is too large or too precise to be kept exactly."
+    OUT_OF_RANGE = "out_of_range", "The number is too large or too precise to be kept exactly; send an id as text."
     UNKNOWN_FIELD = "unknown_field", "There is no field of this name."
     UNKNOWN_ID = "unknown_id", "The id is not one of the organization's own."
     UNKNOWN_CHOICE = "unknown_choice", "The value is not one of the documented choices."

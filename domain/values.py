@@ -59,7 +59,9 @@ def _number_text(value: object) -> str:
             raise refusal(Reason.TOO_LONG)
         return str(value)
     if isinstance(value, float) and isfinite(value):
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else str(value)
+        if abs(value) >= 2**53:  # so do whole numbers beyond 64 bits arrive, and two ids would read as one
+            raise refusal(Reason.OUT_OF_RANGE)
+        return str(int(value)) if value.is_integer() else str(value)
     raise refusal(Reason.NOT_TEXT)
 
 

@@ -10,7 +10,7 @@ import pytest
 from api import answers
 from domain.matching import STEPS
 from tests.api.clinic import Clinic, Partner
-from tests.domain.records import DOCUMENTED
+from tests.domain.records import DOCUMENTED, EXTERNAL_ID_TYPE
 
 EXAMPLE_REQUEST = json.loads((Path(__file__).parent / "documented_request.json").read_text())
 EXAMPLE_ANSWER = json.loads((Path(__file__).parent / "documented_answer.json").read_text())
@@ -112,3 +112,13 @@ def test_the_source_of_a_record_is_told_by_its_events(partner: Partner, source: 
     patient = partner.upsert({**DOCUMENTED, "source": source}).json["patient"]
     items = partner.get(f"/v1/patients/{patient['id']}/history").json["items"]
     assert {item["source"] for item in items} == {source}
+
+
+def test_two_ids_sent_as_numbers_beyond_64_bits_are_never_taken_for_one(partner: Partner):
+    ann, bob = {"first_name": "Ann", "phone_number": "2125550101"}, {"first_name": "Bob", "phone_number": "2125550102"}
+    told = []
+    for person, number in ((ann, 10**20 + 1), (bob, 10**20 + 2)):
+        external_id = {"type_id": EXTERNAL_ID_TYPE, "value": number}
+        told.append(partner.upsert(json.dumps({**person, "external_id": external_id}).encode()).json)
+    assert [each["dropped"] for each in told] == [[{"field": "external_id", "reason": "out_of_range"}]] * 2
+    assert [each["created"] for each in told] == [True, True]

@@ -37,7 +37,7 @@ def refusal(read: Callable[[Any], object], value: object) -> str:
         (-5, "-5"),
         (2125550142.0, "2125550142"),
         (12.5, "12.5"),
-        (1e300, "1e+300"),
+        (2.0**53 - 1, "9007199254740991"),
         ("", None),
         (" \t\u200b\n", None),
         (None, None),
@@ -58,6 +58,11 @@ def test_what_is_no_text_is_refused(value):
 )
 def test_text_beyond_its_limit_is_refused(value):
     assert refusal(text, value) == Reason.TOO_LONG
+
+
+@pytest.mark.parametrize("value", [2.0**53, -(2.0**53), 1e20, 1e300], ids=str)
+def test_a_float_that_may_have_been_another_number_is_refused(value):
+    assert refusal(text, value) == Reason.OUT_OF_RANGE
 
 
 def test_the_limit_counts_what_is_left_after_tidying():

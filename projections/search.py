@@ -43,7 +43,7 @@ class Wanted:
             and (not self.keys or keys_of_patient(patient).issuperset(self.keys))
             and self.date_of_birth in (None, facts.get("date_of_birth"))
             and all(
-                name is None or name == fold(facts.get(field) or "")
+                name is None or (field in facts and name == fold(facts[field]))
                 for field, name in (("last_name", self.last_name), ("first_name", self.first_name))
             )
         )

@@ -8,11 +8,16 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.answers import HistoryPage
 from api.operations import Operation, Resource, text, whole_number
-from domain.errors import UnknownPatient
+from domain.errors import BadParameter, UnknownPatient
+from domain.events import PatientErased
 from domain.record import SOURCES
 from projections.history import KINDS, history_item
 from projections.history_query import Filter, history_page
 from projections.patients import survivor_id
+from projections.sentences import SENTENCES
+
+EVENTS = tuple(sorted(event.__name__ for event in {*SENTENCES, PatientErased}))
+"""The events that a patient's stream can hold."""
 
 
 class History(Resource):
@@ -32,7 +37,7 @@ class History(Resource):
                 parameters.LIMIT,
                 parameters.OWN,
                 text("kind", "Only events of this kind.", enum=KINDS),
-                text("event", "Only events of this name.", example="PhoneChanged"),
+                text("event", "Only events of this name.", enum=EVENTS),
                 text("field", "Only events about this field or a part of it.", example="phone_number"),
                 text("source", "Only events from this source.", enum=SOURCES),
             ),
@@ -51,9 +56,11 @@ class History(Resource):
         if stream_id != parameters.patient_id(patient_id):
             resp.set_header("Content-Location", f"/v1/patients/{stream_id}/history")
         kind = parameters.choice(req, "kind", KINDS)
+        if req.get_param("field") == "":
+            raise BadParameter(parameter="field")
         wanted = Filter(
             kinds=() if kind is None else (kind,),
-            event=req.get_param("event"),
+            event=parameters.choice(req, "event", EVENTS),
             field=req.get_param("field"),
             source=parameters.choice(req, "source", SOURCES),
         )

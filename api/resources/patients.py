@@ -8,7 +8,7 @@ from falcon import MEDIA_JSON, Request, Response
 from api import parameters
 from api.answers import Patient as PatientAnswer
 from api.operations import Operation, Resource, text
-from domain.errors import UnknownPatient
+from domain.errors import BadParameter, UnknownPatient
 from domain.patient import Patient
 from projections import patients
 from projections.resource import patient_resource
@@ -26,7 +26,11 @@ class PatientById(Resource):
         "GET": Operation(
             id="getPatient",
             answer=PatientAnswer,
-            parameters=(text("as_of", "A version, or an instant (ISO 8601).", example="3"),),
+            parameters=(
+                text(
+                    "as_of", "A version that the patient has, or an instant such as 2026-01-05T15:30:00Z.", example="3"
+                ),
+            ),
             refusals=(UnknownPatient,),
             has_etag=True,
         )
@@ -53,7 +57,10 @@ class PatientById(Resource):
         if as_of is None:
             return found
         if as_of.isdecimal() and len(as_of) < 18:
-            return self._ledger.patient_as_of(organization_id, patient_id, version=int(as_of))
+            then = self._ledger.patient_as_of(organization_id, patient_id, version=int(as_of))
+            if then.version != int(as_of):
+                raise BadParameter(parameter="as_of")  # a day without its hyphens would be answered with today
+            return then
         at = parameters.moment(as_of, "as_of")
         then = self._ledger.patient_as_of(organization_id, patient_id, at=at)
         while then.merged_into is not None:

@@ -198,6 +198,7 @@ def test_an_unusable_moment_is_a_bad_parameter(partner: Partner, query: str):
     [
         *("limit=0", "limit=501", "limit=-1", "limit=x", "limit=", "limit=" + "0" * 21 + "1", "limit=" + "9" * 5000),
         *("limit=١", "before=0", "before=1.5", "before=" + "9" * 18, "kind=nonsense", "kind=", "source=nonsense"),
+        *("event=PhoneChange", "event=", "field="),
     ],
 )
 def test_an_unusable_parameter_of_the_history_is_named(partner: Partner, query: str):

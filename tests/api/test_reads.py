@@ -72,6 +72,13 @@ def test_all_criteria_must_hold(partner: Partner, two: tuple[str, str]):
     assert ids(partner.find()) == [*two]
 
 
+@pytest.mark.parametrize("name", ["first_name", "last_name"])
+def test_a_name_without_a_letter_does_not_find_those_whose_name_is_unknown(partner: Partner, name: str):
+    partner.upsert({"phone_number": "212-555-0142"})
+    odd = partner.upsert({name: "!?", "phone_number": "212-555-0143"}).json["patient"]["id"]
+    assert ids(partner.find(**{name: "?!"})) == [odd]
+
+
 def test_another_tenant_finds_none_of_them(client: TestClient, ledger: Ledger, two: tuple[str, str]):
     other = Partner(client, found_clinic(ledger).api_key)
     assert ids(other.find()) == []
@@ -280,6 +287,16 @@ def test_who_is_shown_in_an_answer_that_no_event_tells_of_is_recorded_as_read(
         assert answer.status_code == 200, answer.text
         assert ann in answer.text
         assert reads() == {ann: number}, path
+
+
+def test_a_version_that_a_patient_does_not_have_is_refused(partner: Partner):
+    patient = partner.upsert(DOCUMENTED).json["patient"]
+    path = f"/v1/patients/{patient['id']}"
+    assert partner.get(f"{path}?as_of={patient['version']}").json == patient
+    for ahead in (patient["version"] + 1, 20260105):
+        answer = partner.get(f"{path}?as_of={ahead}")
+        assert_problem(answer, 400, "bad-parameter")
+        assert answer.json["parameter"] == "as_of"
 
 
 def test_an_erased_patient_is_unknown_at_every_moment_and_the_feed_tells_of_the_erasure(

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import orjson
 from falcon import Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from domain.errors import LedgerError
 
@@ -24,7 +25,7 @@ class BodyTooLarge(LedgerError):
 
 
 class NotJSON(LedgerError):
-    """The body is not valid JSON in UTF-8 (a lone surrogate is not valid either)."""
+    """The body is not valid JSON in UTF-8 (a byte order mark or a lone surrogate is not valid either)."""
 
 
 class NotAnObject(LedgerError):
@@ -86,12 +87,21 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def read_model(req: Request, limit: int, model: type[Model]) -> Model:
-    """Return the body as this model. UnusableMember names those that do not fit."""
+    """Return the body as this model. UnusableMember names those that do not fit, with what is expected of them."""
     try:
         return model.model_validate(parse_object(read_bytes(req, limit)))
     except ValidationError as error:
-        members = dict.fromkeys(str(each["loc"][0]) for each in error.errors(include_input=False, include_url=False))
-        raise UnusableMember(members=[*members]) from None
+        wrong = {str(each["loc"][0]): each for each in error.errors(include_input=False, include_url=False)}
+        raise UnusableMember(members={name: _expected(model, name, each) for name, each in wrong.items()}) from None
+
+
+def _expected(model: type[BaseModel], name: str, error: ErrorDetails) -> str:
+    """Return what a member may be, in words; pydantic's own would repeat parts of the value."""
+    if error["type"] == "missing" and error["loc"] == (name,):
+        return "It is missing."
+    if "expected" in error.get("ctx", {}):
+        return f"One of {error['ctx']['expected']}."
+    return model.model_fields[name].description or ""
 
 
 def _depth(body: bytes) -> int:

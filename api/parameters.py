@@ -128,5 +128,5 @@ def in_utc(at: datetime) -> datetime:
 def in_the_past(at: datetime, member: str) -> datetime:
     """Return the instant in UTC; UnusableMember before 1901 or in the future, a minute of clock skew allowed."""
     if at.year < 1901 or at.year > 9998 or in_utc(at) > datetime.now(UTC) + timedelta(minutes=1):
-        raise UnusableMember(members=[member])
+        raise UnusableMember(members={member: "Not before 1901, and not in the future."})
     return in_utc(at)

@@ -209,7 +209,7 @@ def _particulars(error: errors.LedgerError) -> dict[str, Any]:
         name: error.details[name] for name in ("parameter", "scope", "limit_bytes") if name in error.details
     }
     if "members" in error.details:
-        told["errors"] = [{"pointer": f"#/{member}"} for member in error.details["members"]]
+        told["errors"] = [{"pointer": f"#/{name}", "detail": rule} for name, rule in error.details["members"].items()]
     if "dropped" in error.details:
         drops = error.details["dropped"]
         told["dropped_fields"] = list(dict.fromkeys(drop.field for drop in drops))

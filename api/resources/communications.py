@@ -1,10 +1,11 @@
 """`POST /v1/patients/{id}/communications`: the clinic and the patient spoke or wrote."""
 
+import re
 from typing import ClassVar, Literal
 
 import orjson
 from falcon import MEDIA_JSON, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, field_validator
 
 from api import parameters
 from api.answers import Communicated
@@ -15,6 +16,8 @@ from domain.entry import instant
 from domain.errors import UnknownPatient
 from projections.resource import patient_resource
 
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
 
 class Communication(BaseModel):
     """What happened between the clinic and the patient."""
@@ -24,8 +27,17 @@ class Communication(BaseModel):
     channel: Literal["sms", "call", "email", "fax", "chat", "letter", "in_person"]
     direction: Literal["inbound", "outbound"]
     occurred_at: AwareDatetime | NaiveDatetime = Field(
-        description="ISO 8601; without a zone it is UTC. Not in the future.", examples=["2026-01-05T15:30:00Z"]
+        description="ISO 8601 with hyphens; without a zone it is UTC. Not in the future.",
+        examples=["2026-01-05T15:30:00Z"],
     )
+
+    @field_validator("occurred_at", mode="before")
+    @classmethod
+    def _is_written_out(cls, value: object) -> object:
+        """Refuse a number, as text too: 20260105 would be taken for seconds since 1970, and cannot be corrected."""
+        if not isinstance(value, str) or not _DAY.match(value):
+            raise ValueError("not written out")
+        return value
 
 
 class Communications(Resource):

@@ -38,7 +38,7 @@ class Report(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    patient_ids: tuple[UUID, UUID]
+    patient_ids: tuple[UUID, UUID] = Field(description="The ids of the two patients.")
 
 
 class Resolve(BaseModel):

@@ -213,23 +213,38 @@ def test_a_dry_run_is_true_or_false(partner: Partner):
 
 
 @pytest.mark.parametrize(
-    ("changes", "member"),
+    ("changes", "member", "rule"),
     [
-        ({"channel": "pigeon"}, "channel"),
-        ({"channel": ["sms"]}, "channel"),
-        ({"direction": None}, "direction"),
-        ({"occurred_at": "yesterday"}, "occurred_at"),
-        ({"occurred_at": {}}, "occurred_at"),
-        ({"occurred_at": "2999-01-01T00:00:00Z"}, "occurred_at"),
-        ({"occurred_at": "0001-01-01T00:00:00+23:59"}, "occurred_at"),
-        ({"occurred_at": 1e300}, "occurred_at"),
+        ({"channel": "pigeon"}, "channel", "One of 'sms', 'call', "),
+        ({"channel": ["sms"]}, "channel", "One of "),
+        ({"direction": None}, "direction", "One of 'inbound' or 'outbound'."),
+        ({"occurred_at": "yesterday"}, "occurred_at", "ISO 8601"),
+        ({"occurred_at": {}}, "occurred_at", "ISO 8601"),
+        ({"occurred_at": "2999-01-01T00:00:00Z"}, "occurred_at", "Not before 1901, and not in the future."),
+        ({"occurred_at": "0001-01-01T00:00:00+23:59"}, "occurred_at", "Not before 1901"),
+        ({"occurred_at": 1e300}, "occurred_at", "ISO 8601"),
+        ({"occurred_at": 20260105}, "occurred_at", "ISO 8601"),
+        ({"occurred_at": "20260105"}, "occurred_at", "ISO 8601"),
     ],
 )
-def test_a_communication_that_cannot_be_read_names_its_member(partner: Partner, changes: dict[str, Any], member: str):
+def test_a_communication_that_cannot_be_read_names_its_member_and_the_rule(
+    partner: Partner, changes: dict[str, Any], member: str, rule: str
+):
     patient_id = partner.upsert(DOCUMENTED).json["patient"]["id"]
     answer = partner.post(f"/v1/patients/{patient_id}/communications", {**SPOKE, **changes})
     assert_problem(answer, 400, "unusable-member")
-    assert answer.json["errors"] == [{"pointer": f"#/{member}"}]
+    (error,) = answer.json["errors"]
+    assert error["pointer"] == f"#/{member}"
+    assert error["detail"].startswith(rule)
+
+
+def test_members_that_are_missing_are_told_so(partner: Partner):
+    answer = partner.post("/v1/duplicates", {})
+    assert_problem(answer, 400, "unusable-member")
+    assert answer.json["errors"] == [{"pointer": "#/patient_ids", "detail": "It is missing."}]
+    assert partner.post("/v1/duplicates", {"patient_ids": ["canary"]}).json["errors"] == [
+        {"pointer": "#/patient_ids", "detail": "The ids of the two patients."}
+    ]
 
 
 def test_what_is_no_route_or_method_is_a_problem_too(partner: Partner, client: TestClient):

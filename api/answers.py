@@ -436,3 +436,9 @@ class ProblemDetails(Answer):
     limit_bytes: int = Field(0, description="How large a body may be.")
     dropped_fields: list[str] = Field([], description="Fields that were sent and could not be used.")
     dropped: list[Drop] = Field([], description="The same with the reason.")
+
+
+class RefusedLine(ProblemDetails):
+    """Why the record of one line was refused."""
+
+    line: int = Field(description="The line of the body, from 1.")

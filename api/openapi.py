@@ -6,6 +6,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from http import HTTPStatus
 from inspect import getdoc
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ HEADERS: dict[str, Any] = {
         "description": 'What is left of it: `"key";r=1999;t=2` is 1999 requests, all of them again in 2 seconds.',
         "schema": {"type": "string"},
     },
+    "WWW-Authenticate": {"description": "In which header a key is expected.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds until it makes sense to try again.", "schema": {"type": "integer"}},
     "Deprecation": {
         "description": "Since when the operation is going to go (RFC 9745).",
@@ -76,9 +78,8 @@ def document() -> dict[str, Any]:
     """Return the OpenAPI document."""
     operations = [each for resource in ROUTES.values() for each in resource.operations.values()]
     taken = {each.body for each in operations if each.body is not None}
-    given = (
-        {each.answer for each in operations} | {each.unready for each in operations if each.unready} | {ProblemDetails}
-    )
+    asides = {model for each in operations for model in (each.unready, each.refused_line) if model is not None}
+    given = {each.answer for each in operations} | asides | {ProblemDetails}
     names, definitions = models_json_schema(
         [
             *((model, "validation") for model in sorted(taken, key=lambda model: model.__name__)),
@@ -191,6 +192,9 @@ def _responses(
         "headers": _headers(headers),
         "content": {operation.media: {"schema": schemas[operation.answer]}},
     }
+    if operation.refused_line is not None:
+        either = [schemas[operation.answer], schemas[operation.refused_line]]
+        fine["content"] = {operation.media: {"schema": {"anyOf": either}}}
     responses = {"200": fine}
     if operation.has_etag:
         responses["304"] = {"description": "You hold the current one.", "headers": _headers(headers)}
@@ -205,14 +209,16 @@ def _responses(
     if operation.unready is not None:
         content = {"application/json": {"schema": schemas[operation.unready]}}
         responses["503"] = {**fine, "description": "Not now.", "content": content}
-    return {**responses, **{str(status): _refusal(by_status[status], schemas) for status in sorted(by_status)}}
+    return {**responses, **{str(status): _refusal(status, by_status[status], schemas) for status in sorted(by_status)}}
 
 
-def _refusal(problems: list[tuple[Problem, str]], schemas: dict[Any, Any]) -> dict[str, Any]:
+def _refusal(status: int, problems: list[tuple[Problem, str]], schemas: dict[Any, Any]) -> dict[str, Any]:
     waits = any(problem.retry_after is not None for problem, _ in problems)
+    headers = ["X-Request-Id", *(["Retry-After"] if waits else [])]
+    headers += ["WWW-Authenticate"] if status == HTTPStatus.UNAUTHORIZED else ["RateLimit-Policy", "RateLimit"]
     return {
         "description": " · ".join(dict.fromkeys(problem.title for problem, _ in problems)),
-        "headers": _headers(["X-Request-Id", *(["Retry-After"] if waits else [])]),
+        "headers": _headers(headers),
         "content": {
             MEDIA_PROBLEM_JSON: {
                 "schema": schemas[ProblemDetails],

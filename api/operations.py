@@ -58,6 +58,8 @@ class Operation:
     retirement: Retirement | None = None
     media: str = MEDIA_JSON
     """Of the body and of what comes back."""
+    refused_line: type[BaseModel] | None = None
+    """What also comes back, line by line, where one that is refused does not refuse the others."""
     unready: type[BaseModel] | None = None
     """What comes with 503, where that is no problem but an answer."""
 

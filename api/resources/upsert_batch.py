@@ -8,7 +8,7 @@ import orjson
 from falcon import Request, Response
 
 from api import metrics, parameters, problems, reads
-from api.answers import UpsertedLine
+from api.answers import RefusedLine, UpsertedLine
 from api.bodies import BodyTooLarge, Encoded, parse_object
 from api.lines import Line, Lines
 from api.operations import Operation, Resource
@@ -41,6 +41,7 @@ class UpsertBatch(Resource):
             body=UpsertRecord,
             example={"first_name": "Ann", "last_name": "Garcia", "phone_number": "(212) 555-0142"},
             answer=UpsertedLine,
+            refused_line=RefusedLine,
             media=MEDIA,
             parameters=(parameters.DRY_RUN, parameters.IDEMPOTENCY_KEY),
             refusals=(BodyTooLarge, Encoded),

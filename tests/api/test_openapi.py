@@ -7,10 +7,12 @@ import orjson
 import pytest
 from falcon.inspect import inspect_app
 from falcon.testing import TestClient
+from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api import openapi, problems
 from api.routes import ROUTES
+from tests.api.clinic import Partner
 
 DOCUMENT: dict[str, Any] = orjson.loads(openapi.FILE.read_bytes())
 DESCRIBED: list[tuple[str, str, Any]] = [
@@ -80,6 +82,28 @@ def test_a_header_that_marks_a_replay_is_described_where_it_is_sent():
     fine = {operation["operationId"]: operation["responses"]["200"] for _, _, operation in DESCRIBED}
     assert [name for name, answer in fine.items() if "Idempotent-Replayed" in answer["headers"]] == ["upsertPatient"]
     assert "replayed" in DOCUMENT["components"]["schemas"]["UpsertedLine"]["properties"]
+
+
+def test_every_line_of_a_batch_is_as_described_those_that_are_refused_too(partner: Partner):
+    described = DOCUMENT["paths"]["/v1/patients/upsert-batch"]["post"]["responses"]["200"]["content"]
+    lines = partner.post("/v1/patients/upsert-batch", b'{"phone_number": "2125550142"}\n{}\nno JSON\n').content
+    (schema,) = (media["schema"] for media in described.values())
+    validator = Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+    assert [orjson.loads(line)["status"] for line in lines.splitlines()] == [200, 422, 400]
+    assert all(validator.is_valid(orjson.loads(line)) for line in lines.splitlines())
+
+
+def test_a_refusal_has_the_headers_that_are_described(partner: Partner, client: TestClient):
+    described = DOCUMENT["paths"]["/v1/patients/upsert"]["post"]["responses"]
+    for answer in (
+        partner.upsert(b"[]"),
+        partner.upsert({}),
+        partner.upsert({}, query="?x=1"),
+        Partner(client, "none").upsert({}),
+    ):
+        names = {name.lower() for name in answer.headers}
+        told = {name.lower() for name in described[str(answer.status_code)]["headers"]}
+        assert told - {"retry-after"} == names & {name.lower() for name in openapi.HEADERS}
 
 
 def test_operation_ids_are_unique():

@@ -34,6 +34,7 @@ from domain.matching import Match, NoMatch
 from domain.normalise import Clean
 from domain.organization import Organization
 from domain.patient import Patient, decide, evolve
+from domain.record import told
 
 IDENTITY_FACTS = ("first_name", "middle_name", "last_name", "date_of_birth", "gender")
 
@@ -84,6 +85,7 @@ def interpret(
         drops += held_back
     if patient is not None and _phone_is_refused(clean, patient):
         drops.append(Dropped("phone_number", Reason.PHONE_LOCKED.value, None))
+    drops = [*told(drops)] if len(drops) > len(dropped) else drops
 
     commands = _commands(clean, dropped, outcome, patient, said)
     events: list[Event] = []

@@ -84,6 +84,14 @@ def test_a_phone_sent_after_a_communication_is_kept_told_and_reported(partner: P
     assert [item["data"] for item in kept] == [{"kept": "+12125550142", "offered": "+12125550177"}]
 
 
+def test_what_is_kept_stands_among_the_dropped_fields_in_the_order_of_the_contract(partner: Partner):
+    patient_id = partner.upsert(DOCUMENTED).json["patient"]["id"]
+    spoke = {"channel": "sms", "direction": "outbound", "occurred_at": "2026-01-05T15:30:00Z"}
+    partner.post(f"/v1/patients/{patient_id}/communications", spoke)
+    sent = {**DOCUMENTED, "nickname": "An", "email": "none", "phone_number": "+12125550177", "date_of_birth": "soon"}
+    assert partner.upsert(sent).json["dropped_fields"] == ["date_of_birth", "phone_number", "email", "nickname"]
+
+
 def test_a_dry_run_answers_alike_and_stores_nothing(partner: Partner):
     tried = partner.upsert(DOCUMENTED, query="?dry_run=true")
     assert (tried.status_code, tried.json["created"]) == (200, True)

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import islice, takewhile
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 
 from falcon import Request
 
@@ -57,8 +57,11 @@ class Lines:
         if length is None and not req.get_header("Transfer-Encoding"):
             self._expected = 0
         self._read_bytes: Callable[[int], bytes] = req.stream.read
+        self._begun = Event()
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
+        if "HTTP_EXPECT" in req.env:  # the client waits for 100 (Continue), which the head of an answer would overtake
+            self._begun.wait()
 
     def lists(self, most: int) -> Iterator[list[Line]]:
         """Yield the lines in order, as many at once as are there, at most `most`; wait only when none is."""
@@ -90,12 +93,14 @@ class Lines:
         except (OSError, ValueError):  # the connection broke
             self._queue.put(Cut())
         finally:
+            self._begun.set()
             self._queue.put(None)
 
     def _split(self) -> None:
         total = 0
         while self._expected is None or total < self._expected:
             first = self._read_bytes(1)
+            self._begun.set()
             if not first:
                 break
             line = b"" if first == b"\n" else first + b"".join(islice(self._rest_of_line(), self._longest))

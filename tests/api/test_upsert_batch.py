@@ -189,13 +189,12 @@ def test_a_batch_needs_a_key_that_may_write(partner: Partner, ledger: Ledger, cl
 class Connection:
     """A raw HTTP connection: what is sent when, and what has come back so far."""
 
-    def __init__(self, base: str, api_key: str, length: int) -> None:
+    def __init__(self, base: str, api_key: str, length: int, *more: str) -> None:
         parts = urlsplit(base)
         assert parts.hostname is not None
         self.socket = socket.create_connection((parts.hostname, parts.port or 80), timeout=60)
-        head = (
-            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {api_key}\r\nContent-Length: {length}\r\n"
-            "Connection: close\r\n\r\n"
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {api_key}\r\nContent-Length: {length}\r\n" + "".join(
+            f"{line}\r\n" for line in (*more, "Connection: close", "")
         )
         self.socket.sendall(head.encode())
         self.received = b""
@@ -235,6 +234,18 @@ def test_the_first_answers_come_while_the_body_is_still_being_sent(service):
             connection.socket.sendall(line)
             connection.receive_until(b'"line":%d,' % number)
         connection.receive_all()
+
+
+def test_who_asks_whether_to_go_on_is_told_so_before_the_answer_begins(service):
+    """The two raced: a client that waits for 100 (Continue) may take the 200 for the end of it, and send no body."""
+    base, api_key, _ = service
+    line = body_of(person(7))
+    for _ in range(30):
+        with Connection(base, api_key, len(line), "Expect: 100-continue") as connection:
+            connection.receive_until(b"\r\n\r\n")
+            assert connection.received == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.socket.sendall(line)
+            assert b'"status":200' in connection.receive_all()
 
 
 def test_a_whole_batch_may_be_sent_before_any_answer_is_read(service):

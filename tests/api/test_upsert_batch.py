@@ -98,6 +98,13 @@ def test_every_line_is_a_request_of_its_own(partner: Partner, ledger: Ledger, cl
     assert {entry.request_id for entry in entries} == {"night.7.3"}
 
 
+def test_an_answer_is_one_line_for_whoever_takes_other_characters_for_its_end(partner: Partner):
+    note = "one\u2028two\u2029three\x85four"
+    answer = partner.post(PATH, body_of(person(1, custom_fields={"note": note}), person(2)))
+    first, _ = answer.content.decode().splitlines()
+    assert json.loads(first)["patient"]["custom_fields"] == {"note": note}
+
+
 def test_a_dry_run_writes_nothing(partner: Partner, ledger: Ledger):
     partner.upsert(person(1))
     before = position(ledger)

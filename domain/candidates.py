@@ -1,9 +1,12 @@
 """Who could a record of this list be? The patients found for the list, by key, kept current as it is decided."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from heapq import nsmallest
+from typing import Any
 
-from domain.evidence import Identity
+from domain.evidence import Identity, compare_birth_dates
 from domain.known_as import carry_over, identities_of_patient
 from domain.matching import TIERS, Candidate, Match, MatchKey, Rules, classify, match_keys
 from domain.patient import Patient
@@ -63,8 +66,36 @@ def _as_met(record: Identity, known: Sequence[Candidate], rules: Rules) -> Candi
     if len(known) == 1:
         return known[0]
 
-    def tier(candidate: Candidate) -> int:
+    def tier(candidate: Candidate) -> tuple[int, bool]:
         outcome = classify(record, [candidate], rules)
-        return TIERS.index(outcome.tier) if isinstance(outcome, Match) else len(TIERS) + (not outcome.rivals)
+        if isinstance(outcome, Match):
+            return TIERS.index(outcome.tier), outcome.overlay is not None
+        return len(TIERS), not outcome.rivals
 
-    return min(known, key=tier)
+    identities = [each.identity for each in known]
+    return min((replace(each, identity=_as_one(record, each.identity, identities)) for each in known), key=tier)
+
+
+def _as_one(record: Identity, identity: Identity, known: Sequence[Identity]) -> Identity:
+    """Return one of a patient's identities with what the others know of that which the record says.
+
+    They are one person: what this one lacks must not let a record past what another one holds against it (the son's,
+    past his father's date of birth), and an external id of one is everybody's.
+    """
+    added: dict[str, Any] = {}
+    if ids := {each for other in known for each in other.external_ids}.intersection(record.external_ids):
+        added["external_ids"] = tuple(ids)
+    if record.birth_date and not identity.birth_date:
+        dates = [each.birth_date for each in known if each.birth_date]
+        far = partial(_is_far, record.birth_date)
+        added["date_of_birth"] = min(dates, key=far, default=identity.date_of_birth)
+    for name in ("gender", "middle_name"):
+        said = getattr(record, name)
+        if said and not getattr(identity, name):
+            held = [word for each in known if (word := getattr(each, name))]
+            added[name] = said if said in held else next(iter(held), None)
+    return replace(identity, **added) if added else identity
+
+
+def _is_far(one: str, other: str) -> bool:
+    return compare_birth_dates(one, other) == "different"

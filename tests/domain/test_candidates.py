@@ -1,12 +1,14 @@
 """Who could a record of a list be, as the list is decided?"""
 
+import pytest
+
 from domain.candidates import CandidateIndex
-from domain.commands import ChangePhone
+from domain.commands import AssignExternalId, ChangePhone
 from domain.events import DuplicateDismissed
 from domain.evidence import Identity
-from domain.matching import Candidate, MatchKey, Rules
-from tests.domain.people import OTHER_PHONE, PHONE
-from tests.domain.records import ORGANIZATION
+from domain.matching import Candidate, Match, MatchKey, NoMatch, Rules, classify, match_keys
+from tests.domain.people import BORN, OTHER_BORN, OTHER_PHONE, PHONE, person
+from tests.domain.records import EXTERNAL_ID_TYPE, ORGANIZATION
 from tests.domain.streams import ANN, BEA, CAT, DAN, Streams
 
 RULES = Rules()
@@ -16,6 +18,11 @@ def by_phone(
     index: CandidateIndex, phone: str, rules: Rules = RULES, organization_id: str = ORGANIZATION.id
 ) -> tuple[list[Candidate], frozenset[MatchKey]]:
     return index.candidates(organization_id, Identity(phone=phone), [("phone", phone)], rules)
+
+
+def meet(index: CandidateIndex, record: Identity) -> Match | NoMatch:
+    candidates, crowded = index.candidates(ORGANIZATION.id, record, match_keys(record), RULES)
+    return classify(record, candidates, RULES, crowded)
 
 
 def test_a_record_sees_what_those_before_it_changed():
@@ -42,3 +49,38 @@ def test_of_a_key_that_too_many_share_some_are_looked_at_and_the_key_is_named():
 def test_another_organizations_patients_are_no_candidates():
     index = CandidateIndex([Streams().create(ANN, phone_number=PHONE)])
     assert by_phone(index, PHONE, organization_id=BEA) == ([], frozenset())
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ({"date_of_birth": BORN}, {"date_of_birth": OTHER_BORN}),
+        ({"gender": "M"}, {"gender": "F"}),
+        ({"middle_name": "James"}, {"middle_name": "Louis"}),
+    ],
+)
+def test_what_is_known_of_a_patient_holds_for_those_merged_into_it(held, said):
+    streams = Streams()
+    streams.create(ANN, first_name="Jo", last_name="Smith", phone_number=PHONE, **held)
+    streams.create(BEA, first_name="Jo", last_name="Smith", phone_number=OTHER_PHONE)
+    streams.merge(ANN, BEA)
+    index = CandidateIndex(streams.states.values())
+    record = person("Jo", "Smith", phone=OTHER_PHONE)
+    assert isinstance(meet(index, record), Match)
+    assert isinstance(meet(index, person("Jo", "Smith", phone=OTHER_PHONE, **held)), Match)
+    namesake = meet(index, person("Jo", "Smith", phone=OTHER_PHONE, **said))
+    assert isinstance(namesake, NoMatch)
+    assert [(each.id, each.reason, each.flag) for each in namesake.rivals] == [(ANN, *said, True)]
+
+
+def test_under_the_external_id_of_a_merged_patient_the_survivor_is_no_overlay():
+    streams = Streams()
+    streams.create(ANN, first_name="Ann", last_name="Lee", date_of_birth=BORN)
+    streams.create(BEA, first_name="Ann", last_name="Cole", date_of_birth=OTHER_BORN)
+    streams.do(BEA, AssignExternalId(type_id=EXTERNAL_ID_TYPE, value="B-1"))
+    streams.merge(ANN, BEA)
+    index = CandidateIndex(streams.states.values())
+    for last, born in (("Lee", BORN), ("Cole", OTHER_BORN)):
+        outcome = meet(index, person("Ann", last, born, external_ids=((EXTERNAL_ID_TYPE, "B-1"),)))
+        assert isinstance(outcome, Match)
+        assert (outcome.id, outcome.tier, outcome.overlay) == (ANN, "external_id", None)

@@ -76,7 +76,10 @@ class Rival:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Why a record with a patient's external id may be another person's; `other_id`: whose, where known."""
+    """Why a record with a patient's external id may be another person's.
+
+    other_id: whose, where that is known and the pair is still to be looked at; else the patient is, by itself.
+    """
 
     evidence: dict[str, str]
     other_id: str | None = None
@@ -188,7 +191,8 @@ def _by_external_id(record: Identity, holders: Sequence[_Judged], judged: Sequen
         words = {evidence.first_name, evidence.last_name, evidence.date_of_birth}
         disagreeing = words & {"different", "overlap", "alike"}
         if disagrees_as_a_person(evidence) or (others and disagreeing):
-            overlay = Overlay(evidence.told(), others[0].candidate.id if len(others) == 1 else None)
+            pair = len(others) == 1 and not _are_distinct(holder.candidate, others[0].candidate)
+            overlay = Overlay(evidence.told(), others[0].candidate.id if pair else None)
     return Match(
         holder.candidate.id,
         EXTERNAL_ID,
@@ -200,17 +204,20 @@ def _by_external_id(record: Identity, holders: Sequence[_Judged], judged: Sequen
 
 def _rivals(winner: _Judged, tier: str, judged: Iterable[_Judged]) -> Iterator[Rival]:
     """Tell of the others that the record could have been; who survived a tier too may be the winner's duplicate."""
-    known = winner.candidate.distinct_from
     for each in judged:
         if each is winner:
             continue
         stands, other = each.stands, each.candidate
-        flag = stands is not None and other.id not in known and winner.candidate.id not in other.distinct_from
+        flag = stands is not None and not _are_distinct(winner.candidate, other)
         if stands is not None:
             reason = "less_evidence" if stands == tier else "later_tier"
             yield Rival(other.id, stands, reason, each.evidence.told(), flag)
         elif may_be_one_person(each.evidence):
             yield Rival(other.id, *_refusal(each), each.evidence.told(), flag)
+
+
+def _are_distinct(one: Candidate, other: Candidate) -> bool:
+    return other.id in one.distinct_from or one.id in other.distinct_from
 
 
 def _rivals_of_none(judged: Iterable[_Judged], tie: Sequence[_Judged]) -> Iterator[Rival]:

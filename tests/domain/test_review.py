@@ -240,6 +240,18 @@ def test_an_overlay_with_another_patients_demographics_is_a_pair_of_the_queue(cl
     assert not clinic.ledger.patient_as_of(clinic.id, ann).unresolved_overlay
 
 
+def test_an_overlay_with_somebody_who_was_told_distinct_is_in_the_queue_by_itself(clinic, review):
+    twins: dict[str, Any] = {"last_name": "Lee", "date_of_birth": "2015-08-09", "phone_number": "212-555-0142"}
+    ann = clinic.send(first_name="Ann", external_id=mrn("A-1"), **twins).patient.id
+    eve = clinic.send(first_name="Eve", external_id=mrn("E-1"), **twins).patient.id
+    review.resolve(ann, eve, DISTINCT, clinic.caller)
+    assert queue(clinic) == []
+    assert clinic.send(first_name="Eve", external_id=mrn("A-1"), **twins).patient.id == ann
+    assert [(pair.reason, pair.patient_ids) for pair in queue(clinic)] == [("overlay_suspected", (ann,))]
+    assert clinic.ledger.patient_as_of(clinic.id, ann).unresolved_overlay
+    check_projections(clinic)
+
+
 def test_the_queue_is_paged_in_the_order_of_the_flags(clinic):
     born = {"last_name": "Lee", "date_of_birth": "2015-06-06", "phone_number": "212-555-0142"}
     for name in ("Mia", "Sarah", "Tom"):

@@ -54,6 +54,12 @@ class Identity:
         return parse_name(self.created_first_name, None, self.created_last_name)
 
     @once
+    def generation(self) -> str:
+        """Return what the suffix says; where the name has none now, that of a name from before."""
+        former = (parse_name(None, None, each) for each in reversed(self.former_last_names))
+        return next((each.generation for each in (self.name, *former, self.created_name) if each.generation), "")
+
+    @once
     def birth_date(self) -> str:
         """Return the date of birth; empty when it is missing or a placeholder."""
         return birth_date_in(self.date_of_birth)
@@ -130,7 +136,7 @@ def compare(record: Identity, patient: Identity, shared: Set[str] = frozenset())
         first_name=first,
         middle_name=compare_middle(one, other),
         last_name=last,
-        suffix=_compare_generations(one.generation, other.generation),
+        suffix=_compare_generations(one.generation, patient.generation),
         date_of_birth=born,
         gender=compare_sexes(record.gender, patient.gender),
         phone=_compare_phones(record, patient, shared),

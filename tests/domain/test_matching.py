@@ -163,6 +163,16 @@ def test_a_suffix_on_one_side_without_birth_date_is_a_namesake():
     assert refusal(person("John", "Smith Jr", phone=PHONE), person("John", "Smith", phone=PHONE)) == ("suffix", True)
 
 
+def test_a_suffix_that_was_said_once_is_known_for_good():
+    junior = person("John", "Smith", phone=PHONE, former_last_names=("Smith Jr",))
+    created = person("John", "Smith", phone=PHONE, created_last_name="Smith Jr", created_first_name="John")
+    for son in (junior, created):
+        assert refusal(person("John", "Smith", "1950-02-02", phone=PHONE), son) == ("suffix", True)
+        assert refusal(person("John", "Smith Sr", phone=PHONE), son) == ("suffix", True)
+        assert tier(person("John", "Smith Jr", phone=PHONE), son) == "phone_fuzzy_name"
+        assert tier(person("John", "Smith", phone=PHONE), son) == "phone_fuzzy_name", "just what is known"
+
+
 # ---- placeholders
 
 

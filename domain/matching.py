@@ -140,7 +140,7 @@ def classify(
         if not standing:
             continue
         winner = _single_out(record, standing)
-        if winner is None:
+        if winner is None or _may_be_a_twin(winner, judged, step):
             return NoMatch(tuple(_rivals_of_none(judged, tie=standing)), ambiguous=True, tier=tier)
         return Match(winner.candidate.id, tier, winner.evidence.told(), tuple(_rivals(winner, tier, judged)))
     return NoMatch(tuple(_rivals_of_none(judged, tie=())))
@@ -174,12 +174,18 @@ def _single_out(record: Identity, standing: Sequence[_Judged]) -> _Judged | None
     return same[0] if len(same) == 1 else None
 
 
+def _may_be_a_twin(winner: _Judged, judged: Sequence[_Judged], step: int) -> bool:
+    """Tell whether the name fits another one too, who was left out because a twin might be meant: the winner is one."""
+    vague = winner.evidence.first_name in {"initial", "spelling"}
+    return vague and any(each.verdicts[step] == "twins" for each in judged)
+
+
 def _by_external_id(record: Identity, holders: Sequence[_Judged], judged: Sequence[_Judged]) -> Match | NoMatch:
     """Return the holder of the record's external id, and what speaks against it being the record's patient.
 
     The partner's word decides. But an id that was typed wrong or given out again mixes two people, so an overlay is
-    suspected where surname or given name *and* date of birth disagree by more than a typo, or where something of
-    the name or date disagrees and the demographics are another patient's.
+    suspected where the two disagree as people do (`disagrees_as_a_person`), or where something of the name or date
+    disagrees and the demographics are another patient's.
     """
     holder = _single_out(record, holders)
     if holder is None:

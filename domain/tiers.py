@@ -17,7 +17,8 @@ def exact_demographics(evidence: Evidence) -> str | None:
 
     - suffix: Jr and Sr on one birthday are father and son, one of them with the other's date.
     - date_of_birth: so many have a default date that it does not outweigh other contacts.
-    - middle_name: two full middle names that differ tell namesakes apart, unless a contact says it is one person.
+    - middle_name: two full middle names that differ tell namesakes apart, unless a contact says it is one person, and
+      no two ids of one type say that they are twins.
     """
     if (evidence.first_name, evidence.last_name) != ("equal", "equal"):
         return None
@@ -27,7 +28,7 @@ def exact_demographics(evidence: Evidence) -> str | None:
         return "suffix"
     if evidence.date_of_birth == "doubtful" and evidence.contact_disagrees:
         return "date_of_birth"
-    if evidence.middle_name == "different" and not evidence.contact_agrees:
+    if evidence.middle_name == "different" and (not evidence.contact_agrees or evidence.external_id == "different"):
         return "middle_name"
     return HOLDS
 
@@ -98,11 +99,12 @@ def _name_with_birth_date(evidence: Evidence) -> str:
     """Judge the name where contact and date of birth are the same: only a twin could be meant.
 
     With an equal given name the surname may be another one: a marriage, an added half, none given. Without it,
-    the surname must be equal, off by a typo, similar or missing.
+    the surname must be equal, off by a typo, similar or missing. Twins of one name have two middle names and two ids.
     """
     first, last = evidence.first_name, evidence.last_name
     if (first, last) == ("equal", "equal"):
-        return HOLDS
+        two_ids = evidence.external_id == "different"
+        return "middle_name" if two_ids and evidence.middle_name == "different" else HOLDS
     if first not in {"equal", "swapped", "nickname", "spelling", "initial", "part", "torn", "former", *SLIPS}:
         return "first_name"
     if first in {"initial", "part", "torn", "former"} and last != "equal":
@@ -163,6 +165,10 @@ def _twins(evidence: Evidence) -> str:
     """Return whether these may be twins: same date of birth, same surname and a contact in common.
 
     Then the given name must be equal, a nickname, or a slip that makes a non-word. An initial may be either's, and
-    names that are each other's spelling (Zach, Zack) are what some parents choose.
+    names that are each other's spelling (Zach, Zack) are what some parents choose. Two names that we do not know
+    (Minjun, Minjung) are no slip where the partner knows two people, by ids of one type, contact or not.
     """
-    return "twins" if evidence.contact_agrees and evidence.first_name in {"initial", "spelling"} else HOLDS
+    if evidence.contact_agrees and evidence.first_name in {"initial", "spelling"}:
+        return "twins"
+    two_ids = evidence.external_id == "different"
+    return "external_id" if two_ids and evidence.first_name in {"spelling", "misspelt", "ending"} else HOLDS

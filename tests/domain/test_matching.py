@@ -435,6 +435,41 @@ def test_one_of_the_twins_is_found_by_an_equal_name_nickname_or_non_word(one, ot
     assert outcome.id == "1"
 
 
+@pytest.mark.parametrize("contact", [{}, {"phone": None, "email": None}])
+@pytest.mark.parametrize(("one", "other"), [("Minjun", "Minjung"), ("Tamiko", "Tamikoa")])
+def test_ids_of_one_type_tell_twins_apart_whose_names_no_dictionary_has(one, other, contact):
+    first, second = (replace(TWIN, first_name=name, gender="F", **contact) for name in (one, other))
+    first = replace(first, external_ids=(("mrn", "1"),))
+    assert tier(second, first) == "demographics"
+    assert tier(replace(second, external_ids=(("ssn", "2"),)), first) == "demographics"
+    assert refusal(replace(second, external_ids=(("mrn", "2"),)), first) == ("external_id", True)
+
+
+def test_ids_of_one_type_tell_twins_apart_whose_names_are_spellings_of_each_other():
+    zach, zack = (person(name, "Lee", BORN, external_ids=(("mrn", name),)) for name in ("Zach", "Zack"))
+    assert tier(replace(zack, external_ids=()), zach) == "demographics"
+    assert refusal(zack, zach) == ("external_id", True)
+
+
+def test_ids_of_one_type_tell_twins_apart_who_differ_in_the_middle_name():
+    ali, hassan = (replace(TWIN, first_name="Mohammed", middle_name=name) for name in ("Ali", "Hassan"))
+    assert tier(hassan, ali) == "demographics"
+    two = replace(hassan, external_ids=(("mrn", "2"),)), replace(ali, external_ids=(("mrn", "1"),))
+    assert refusal(*two) == ("middle_name", True)
+
+
+@pytest.mark.parametrize("other", ["Daniel", "Dwayne"])
+def test_an_initial_is_nobodys_where_it_may_be_the_twins_who_has_the_phone(other):
+    mine = replace(TWIN, first_name="Danielle", email=None)
+    twin = replace(TWIN, first_name=other, phone=OTHER_PHONE, email=None)
+    record = replace(TWIN, first_name="D", email=None)
+    assert tier(record, twin) == "demographics"
+    outcome = place(record, mine, twin)
+    assert isinstance(outcome, NoMatch)
+    assert outcome.ambiguous
+    assert {(each.id, each.flag) for each in outcome.rivals} == {("1", True), ("2", True)}
+
+
 def test_twins_born_around_midnight_need_an_equal_name_or_nickname():
     early = replace(TWIN, first_name="Jonathan")
     late = replace(TWIN, first_name="Jonathn", date_of_birth="2015-06-07")

@@ -103,6 +103,14 @@ def compare_given(one: PersonName, other: PersonName) -> str:
     return "overlap" if any(len(word) > 1 for word in common) else "different"
 
 
+def may_be_renamed(one: PersonName, other: PersonName) -> bool:
+    """Tell whether one is named after its mother, as a newborn is, or goes by the other's middle name."""
+    return any(
+        is_newborn_name(" ".join(a.given_words)) or (len(a.given) > 1 and a.given == b.middle)
+        for a, b in ((one, other), (other, one))
+    )
+
+
 def _are_newborns(one: PersonName, other: PersonName) -> bool:
     """Tell whether both are named after their mothers: what differs is which of the twins it is, and no slip."""
     return all(is_newborn_name(" ".join(each.given_words)) for each in (one, other))

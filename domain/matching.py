@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from domain.evidence import Evidence, Identity, compare, restates
+from domain.likeness import may_be_renamed
 from domain.match_keys import MatchKey, match_keys
 from domain.shared_contacts import shared_contacts
 from domain.tiers import HOLDS, close_demographics, exact_demographics, shared_contact
@@ -196,7 +197,9 @@ def _by_external_id(record: Identity, holders: Sequence[_Judged], judged: Sequen
         others = [each for each in judged if each is not holder and each.stands == "demographics"]
         words = {evidence.first_name, evidence.last_name, evidence.date_of_birth}
         disagreeing = words & {"different", "overlap", "alike"}
-        if disagrees_as_a_person(evidence) or (others and disagreeing):
+        if disagrees_as_a_person(evidence, renamed=may_be_renamed(record.name, holder.candidate.identity.name)) or (
+            others and disagreeing
+        ):
             pair = len(others) == 1 and not _are_distinct(holder.candidate, others[0].candidate)
             overlay = Overlay(evidence.told(), others[0].candidate.id if pair else None)
     return Match(

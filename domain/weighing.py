@@ -86,7 +86,14 @@ def may_be_one_person(evidence: Evidence) -> bool:
     return first in _SAME_NAME and evidence.contact_agrees and (same_birth or not last)
 
 
-def disagrees_as_a_person(evidence: Evidence) -> bool:
-    """Tell whether a name and the date of birth are both others: no typo and no marriage explains it."""
-    other_name = evidence.first_name in {"different", "overlap"} or evidence.last_name == "different"
-    return evidence.date_of_birth == "different" and other_name
+def disagrees_as_a_person(evidence: Evidence, *, renamed: bool) -> bool:
+    """Tell whether two are two people by what no typo and no marriage explains.
+
+    That is another given name, unless somebody goes by another of their names or a newborn got one (`renamed`); a name
+    that is near, or another surname, beside another date of birth; both names; Jr and Sr.
+    """
+    first, last = evidence.first_name, evidence.last_name
+    other_names = (first in {"different", "overlap", "alike"}) + (last == "different")
+    if evidence.suffix == "different" or (other_names and evidence.date_of_birth == "different"):
+        return True
+    return other_names == 2 or (first == "different" and not renamed)

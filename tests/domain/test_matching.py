@@ -642,6 +642,45 @@ def test_a_changed_surname_alone_is_no_overlay():
     assert outcome.overlay is None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"first_name": "Zoe"},
+        {"first_name": "Zoe", "date_of_birth": None, "phone": None},
+        {"first_name": "Anna", "date_of_birth": OTHER_BORN},
+        {"first_name": "Anna", "last_name": "Kim", "date_of_birth": None},
+    ],
+)
+def test_another_given_name_is_a_suspected_overlay(change):
+    outcome = place(replace(HELD, **change), HELD)
+    assert isinstance(outcome, Match)
+    assert outcome.overlay is not None
+    assert outcome.overlay.other_id is None
+
+
+def test_senior_under_the_id_of_junior_is_a_suspected_overlay():
+    outcome = place(replace(HELD, last_name="Lee Sr"), replace(HELD, last_name="Lee Jr"))
+    assert isinstance(outcome, Match)
+    assert outcome.overlay is not None
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ({"first_name": "Baby Girl"}, {"first_name": "Mia"}),
+        ({"first_name": "Judy Girl A"}, {"first_name": "Mia"}),
+        ({"first_name": "Mary", "middle_name": "Grace"}, {"first_name": "Grace"}),
+        ({"first_name": "Grace"}, {"first_name": "Mary", "middle_name": "Grace"}),
+        ({"first_name": "Ann"}, {"first_name": "Anna", "date_of_birth": None}),
+        ({"first_name": "Juan Carlos"}, {"first_name": "Carlos"}),
+    ],
+)
+def test_a_name_that_one_person_may_have_too_is_no_overlay(held, said):
+    outcome = place(replace(HELD, **said), replace(HELD, **held))
+    assert isinstance(outcome, Match)
+    assert outcome.overlay is None
+
+
 @pytest.mark.parametrize("change", [{"last_name": "Kim"}, {"first_name": "Zoe"}, {"first_name": "Zoe Ann"}])
 def test_another_name_and_another_birth_date_are_a_suspected_overlay(change):
     outcome = place(replace(HELD, date_of_birth=OTHER_BORN, **change), HELD)

@@ -28,6 +28,7 @@ class Identity:
     """What a record says of who somebody is, or what is known of a patient. Values normalised, names as given.
 
     external_ids: (type id, value). created_…: the name the patient was created with. former_last_names: earlier ones.
+    refused_phone: a number that came after the phone was locked.
     """
 
     first_name: str | None = None
@@ -37,6 +38,7 @@ class Identity:
     gender: str | None = None
     phone: str | None = None
     additional_phone: str | None = None
+    refused_phone: str | None = None
     email: str | None = None
     external_ids: tuple[tuple[str, str], ...] = ()
     created_first_name: str | None = None
@@ -126,7 +128,8 @@ def compare(record: Identity, patient: Identity, shared: Set[str] = frozenset())
     first_name, last_name: the words of `likeness`; also swapped, former (a name the patient bore before), drifted
     (near the present name, far from the first one), placeholder.
     suffix: equal, different, one_sided. phone: equal, additional (one side's additional number), both_additional
-    (nothing but both sides' additional number), shared, different.
+    (nothing but both sides' additional number), shared, refused (offered to the patient when its phone was locked),
+    different.
     """
     one, other = record.name, patient.name
     born = compare_birth_dates(record.birth_date, patient.birth_date)
@@ -220,6 +223,8 @@ def _compare_phones(record: Identity, patient: Identity, shared: Set[str]) -> st
         return "both_additional"
     if common:
         return "shared"
+    if record.phone and record.phone == patient.refused_phone:
+        return "refused"
     return "different" if ours and theirs and record.phone and patient.phone else ""
 
 

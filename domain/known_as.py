@@ -5,6 +5,7 @@ is now one and now the other: both must go on finding the survivor, or the same 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from domain.evidence import Identity, birth_date_in, mailbox_in, phones_in
@@ -20,6 +21,7 @@ def identity_of_facts(
     external_ids: Iterable[tuple[str, str]],
     created_name: Iterable[str | None] = (None, None),
     former_last_names: Iterable[str] = (),
+    refused_phone: str | None = None,
 ) -> Identity:
     """Return what the matching may know. external_ids: (type, value)."""
     created_first_name, created_last_name = created_name
@@ -34,6 +36,7 @@ def identity_of_facts(
             "gender": facts.get("gender"),
             "phone": facts.get("phone_number"),
             "additional_phone": additional and _number_alone(additional),
+            "refused_phone": refused_phone,
             "email": facts.get("email"),
             "external_ids": tuple(external_ids),
             "created_first_name": created_first_name,
@@ -94,7 +97,7 @@ def carry_over(before: Patient, after: Patient) -> None:
         _keep(after, identities_of_patient(before))
 
 
-_KNOWN_BY = ("external_ids", "created_name", "former_last_names", "merged_into", "own", "absorbed")
+_KNOWN_BY = ("external_ids", "created_name", "former_last_names", "refused_phone", "merged_into", "own", "absorbed")
 
 
 def _keep(patient: Patient, identities: tuple[Identity, ...]) -> tuple[Identity, ...]:
@@ -107,11 +110,13 @@ def _identities(patient: Patient) -> Iterable[Identity]:
         return ()
     if patient.own is None:
         external_ids = [(kind, held["value"]) for kind, held in patient.external_ids.items()]
-        return (identity_of_facts(patient.facts, external_ids, patient.created_name, patient.former_last_names),)
-    return [
+        known = patient.facts, external_ids, patient.created_name, patient.former_last_names
+        return (identity_of_facts(*known, patient.refused_phone),)
+    identities = [
         identity_of_facts(each["facts"], each["external_ids"].items(), each["created_name"], each["former_last_names"])
         for each in known_as(patient)
     ]
+    return [replace(identities[0], refused_phone=patient.refused_phone), *identities[1:]]
 
 
 def keys_of_patient(patient: Patient) -> frozenset[MatchKey]:
@@ -130,6 +135,9 @@ def _keys_of_facts(patient: Patient) -> frozenset[MatchKey]:
         [(kind, held["value"]) for kind, held in patient.external_ids.items()],
         parse_name(facts.get("first_name"), facts.get("middle_name"), facts.get("last_name")),
         birth_date_in(facts.get("date_of_birth")),
-        phones_in(facts.get("phone_number"), additional and _number_alone(additional)),
+        (
+            *phones_in(facts.get("phone_number"), additional and _number_alone(additional)),
+            *phones_in(patient.refused_phone, None),
+        ),
         mailbox_in(facts.get("email")),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from domain.evidence import Identity
+from domain.evidence import Identity, phones_in
 from domain.names import PersonName
 
 
@@ -32,7 +32,13 @@ def match_keys(identity: Identity) -> frozenset[MatchKey]:
     known: dict[str, frozenset[MatchKey]] = vars(identity)
     return known.get("match_keys") or known.setdefault(  # asked for time and again
         "match_keys",
-        keys_for(identity.external_ids, identity.name, identity.birth_date, identity.phones, identity.mailbox),
+        keys_for(
+            identity.external_ids,
+            identity.name,
+            identity.birth_date,
+            (*identity.phones, *phones_in(identity.refused_phone, None)),
+            identity.mailbox,
+        ),
     )
 
 

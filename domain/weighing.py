@@ -68,7 +68,8 @@ def may_be_one_person(evidence: Evidence) -> bool:
     unless they are namesakes.
     """
     first, last, born = evidence.first_name, evidence.last_name, evidence.date_of_birth
-    contact = evidence.contact_agrees or evidence.phone in {"shared", "both_additional"} or evidence.email == "shared"
+    phone, email = evidence.phone, evidence.email
+    contact = evidence.contact_agrees or phone in {"shared", "both_additional", "refused"} or email == "shared"
     same_birth = born not in {"", "different"}
     surname_close = last in {"equal", "part", "typo", "similar", "former", "swapped", "overlap", "drifted"}
     if first in _SAME_NAME and surname_close:

@@ -86,6 +86,7 @@ _EVIDENCE = {
     "additional": "{} known as the additional one",
     "both_additional": "same additional {}",
     "shared": "{} shared by many people",
+    "refused": "{} refused when it was locked",
     "placeholder": "{} only a placeholder",
     "one_sided": "{} on one side only",
 }

@@ -111,13 +111,17 @@ def test_a_phone_is_locked_by_a_communication(clinic: Clinic):
 
 
 def test_a_refused_phone_that_is_sent_alone_is_not_the_patients(clinic: Clinic):
-    """It was never theirs: whoever calls from it is somebody new."""
+    """It was never theirs: whoever calls from it is somebody new, and a person is shown the two."""
     patient = clinic.send(**ANN, phone_number="212-555-0142").patient
     clinic.communicate(patient.id)
     clinic.send(**ANN, phone_number="212-555-0144")
     alone = clinic.send(phone_number="212-555-0144", first_name="Ann", last_name="Lee")
     assert alone.created
+    (flag,) = (each for each in alone.events if isinstance(each, PossibleDuplicateFlagged))
+    assert (flag.other_id, flag.evidence["phone"]) == (patient.id, "refused")
+    assert clinic.send(phone_number="212-555-0144", first_name="Bo", last_name="Lee").outcome == NoMatch()
     assert clinic.send(phone_number="212-555-0144", first_name="Ann", last_name="Lee").patient.id == alone.patient.id
+    check_read_models(clinic)
 
 
 def test_a_drop_is_told_once_and_answered_every_time(clinic: Clinic):

@@ -63,9 +63,9 @@ def _weigh(evidence: Evidence) -> tuple[int, ...]:
 def may_be_one_person(evidence: Evidence) -> bool:
     """Tell whether a person should look at two that did not match.
 
-    They should when the names are close and something else agrees; and when date of birth, surname and contact agree,
-    whatever the given names: twins, and the newborn who has got a name. Family members of another age need no look,
-    unless they are namesakes.
+    They should when the names are close and something else agrees; when date of birth, surname and contact agree,
+    whatever the given names: twins, and the newborn who has got a name; and when given name and contact agree, whatever
+    the surname: a marriage, or Unknown. Family members of another age need no look, unless they are namesakes.
     """
     first, last, born = evidence.first_name, evidence.last_name, evidence.date_of_birth
     phone, email = evidence.phone, evidence.email
@@ -84,7 +84,9 @@ def may_be_one_person(evidence: Evidence) -> bool:
         return born == "equal"
     if surname_close and first in {"", "placeholder"}:
         return evidence.contact_agrees or born == "equal"
-    return first in _SAME_NAME and evidence.contact_agrees and (same_birth or not last)
+    if last == "different" and not born:
+        return first in {"equal", "nickname"} and evidence.contact_agrees
+    return first in _SAME_NAME and evidence.contact_agrees and (same_birth or last in {"", "placeholder"})
 
 
 def disagrees_as_a_person(evidence: Evidence, *, renamed: bool) -> bool:

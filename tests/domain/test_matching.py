@@ -173,6 +173,18 @@ def test_a_suffix_that_was_said_once_is_known_for_good():
         assert tier(person("John", "Smith", phone=PHONE), son) == "phone_fuzzy_name", "just what is known"
 
 
+def test_a_given_name_and_a_contact_are_for_a_person_to_judge_whatever_the_surname():
+    bride = person("Rosa", "Diaz", phone=PHONE)
+    assert refusal(person("Rosa", "Weber", phone=PHONE), bride) == ("last_name", True)
+    assert refusal(person("Rosa", "Weber", BORN, email=EMAIL), replace(bride, email=EMAIL)) == ("last_name", True)
+    assert refusal(person("Rosa", "Unknown", phone=PHONE), bride) == ("placeholder_name", True)
+    assert unremarkable(person("R", "Weber", phone=PHONE), bride)
+    assert unremarkable(
+        person("Rosa", "Weber", phone=PHONE, date_of_birth=BORN), replace(bride, date_of_birth=OTHER_BORN)
+    )
+    assert unremarkable(person("Eva", "Weber", phone=PHONE), bride)
+
+
 # ---- placeholders
 
 

@@ -28,9 +28,14 @@ def given_names() -> frozenset[str]:
 
 
 @cache
-def _nickname_pairs() -> frozenset[tuple[str, str]]:
+def _package_pairs() -> frozenset[tuple[str, str]]:
     from nicknames import NickNamer  # it reads its table on import
 
+    return frozenset((full, nick) for full, nicks in NickNamer().nickname_lookup.items() for nick in nicks)
+
+
+@cache
+def _nickname_pairs() -> frozenset[tuple[str, str]]:
     sections: dict[str, list[str]] = {}
     for line in _lines("short_forms.txt"):
         if line.startswith("["):
@@ -41,8 +46,7 @@ def _nickname_pairs() -> frozenset[tuple[str, str]]:
     two_people = {frozenset(line.split()) for line in sections["not"]}
     pairs = {
         (full, nick)
-        for full, nicks in NickNamer().nickname_lookup.items()
-        for nick in nicks
+        for full, nick in _package_pairs()
         if (full in short or nick in short) and frozenset((full, nick)) not in two_people
     }
     for line in sections["also"]:
@@ -104,9 +108,15 @@ def compare_given(one: PersonName, other: PersonName) -> str:
 
 
 def may_be_renamed(one: PersonName, other: PersonName) -> bool:
-    """Tell whether one is named after its mother, as a newborn is, or goes by the other's middle name."""
+    """Tell whether one person may have both given names, near or not.
+
+    One is a newborn's, after its mother, or the other's middle name, or what the package takes for a short form of the
+    other: too often to recognise anybody by it, but it says that some are called so (Sally, Sarah).
+    """
     return any(
-        is_newborn_name(" ".join(a.given_words)) or (len(a.given) > 1 and a.given == b.middle)
+        is_newborn_name(" ".join(a.given_words))
+        or (len(a.given) > 1 and a.given == b.middle)
+        or (a.given, b.given) in _package_pairs()
         for a, b in ((one, other), (other, one))
     )
 

@@ -685,6 +685,7 @@ def test_senior_under_the_id_of_junior_is_a_suspected_overlay():
         ({"first_name": "Grace"}, {"first_name": "Mary", "middle_name": "Grace"}),
         ({"first_name": "Ann"}, {"first_name": "Anna", "date_of_birth": None}),
         ({"first_name": "Juan Carlos"}, {"first_name": "Carlos"}),
+        ({"first_name": "Sally"}, {"first_name": "Sarah", "date_of_birth": None}),
     ],
 )
 def test_a_name_that_one_person_may_have_too_is_no_overlay(held, said):

@@ -127,6 +127,11 @@ def keys_of_patient(patient: Patient) -> frozenset[MatchKey]:
     return match_keys(identities[0]) if len(identities) == 1 else frozenset().union(*map(match_keys, identities))
 
 
+def keys_to_look_for(patient: Patient) -> frozenset[MatchKey]:
+    """Return the keys by which somebody who looks for the patient finds it: not by a number that was refused."""
+    return keys_of_patient(patient if patient.refused_phone is None else patient.changed(refused_phone=None))
+
+
 def _keys_of_facts(patient: Patient) -> frozenset[MatchKey]:
     """Return the keys of a patient that is known as itself alone and whom nobody is about to compare."""
     facts = patient.facts

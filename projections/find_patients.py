@@ -10,6 +10,7 @@ from psycopg import Cursor
 from domain.dropped import Unusable
 from domain.emails import read_email
 from domain.evidence import Identity
+from domain.known_as import keys_to_look_for
 from domain.match_keys import match_keys
 from domain.names import fold
 from domain.organization import Organization
@@ -47,7 +48,8 @@ def by_keys(cursor: Cursor[Any], organization_id: str, identities: Iterable[Iden
         return []
     columns = {"kinds": [key.kind for key in wanted], "keys": [key.key for key in wanted]}
     found = cursor.execute(_SQL["by_keys"], {"organization": organization_id, "limit": limit, **columns})
-    return [Patient.from_json(row[0]) for row in found]
+    patients_found = (Patient.from_json(row[0]) for row in found)
+    return [each for each in patients_found if not keys_to_look_for(each).isdisjoint(wanted)]
 
 
 def by_name(cursor: Cursor[Any], organization_id: str, names: Iterable[tuple[str, str]], limit: int) -> list[Patient]:

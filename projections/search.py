@@ -9,7 +9,7 @@ from psycopg import Cursor
 
 from domain.entry import StoredEntry
 from domain.errors import UnreachedPosition
-from domain.known_as import identity_of_facts, keys_of_patient
+from domain.known_as import identity_of_facts, keys_to_look_for
 from domain.matching import MatchKey, match_keys
 from domain.names import fold
 from domain.patient import Patient
@@ -40,7 +40,7 @@ class Wanted:
         facts = patient.facts
         return (
             patient.merged_into is None
-            and (not self.keys or keys_of_patient(patient).issuperset(self.keys))
+            and (not self.keys or keys_to_look_for(patient).issuperset(self.keys))
             and self.date_of_birth in (None, facts.get("date_of_birth"))
             and all(
                 name is None or (field in facts and name == fold(facts[field]))

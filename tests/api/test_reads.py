@@ -60,6 +60,13 @@ def test_a_patient_is_found_by_what_a_record_would_say(partner: Partner, two: tu
     assert ids(partner.find(**params)) == [two[0]]
 
 
+def test_a_number_that_was_refused_finds_who_has_it_and_not_whom_it_was_offered(partner: Partner, two: tuple[str, str]):
+    spoke = {"channel": "call", "direction": "outbound", "occurred_at": "2026-01-05T15:30:00Z"}
+    assert partner.post(f"/v1/patients/{two[0]}/communications", spoke).status_code == 200
+    assert partner.upsert({**ANN, "phone_number": BEN["phone_number"]}).json["dropped_fields"] == ["phone_number"]
+    assert ids(partner.find(phone_number="212-555-0199")) == [two[1]]
+
+
 def test_all_criteria_must_hold(partner: Partner, two: tuple[str, str]):
     assert ids(partner.find(last_name="Garcia Lopez", date_of_birth="1980-03-01")) == [*two]
     assert ids(partner.find(last_name="Garcia Lopez")) == [*two]

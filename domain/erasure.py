@@ -23,8 +23,9 @@ class MergedPatient(LedgerError):
 
 @dataclass(frozen=True)
 class Erased:
-    """What was erased: the streams, in the order of their ids, and how many of their events."""
+    """What was erased: the patient as it was until then, the streams in the order of their ids, how many events."""
 
+    before: Patient
     streams: tuple[str, ...]
     events: int
 
@@ -46,13 +47,15 @@ def erase(ledger: Ledger, patient_id: str, order: str, caller: Caller) -> Erased
                     raise MergedPatient(survivor=patient.merged_into)
                 known, ids = ids, [patient_id, *sorted(absorbed_ids(patient.absorbed))]
                 if ids == known:
-                    return _erase(ledger, group, order, caller, work)
+                    return _erase(ledger, patient, group, order, caller, work)
         except WriteConflict:
             continue
     raise LedgerUnavailable(cause="contention")
 
 
-def _erase(ledger: Ledger, group: Sequence[Patient], order: str, caller: Caller, work: Work) -> Erased:
+def _erase(
+    ledger: Ledger, patient: Patient, group: Sequence[Patient], order: str, caller: Caller, work: Work
+) -> Erased:
     drafts = [
         draft
         for each in group
@@ -62,4 +65,4 @@ def _erase(ledger: Ledger, group: Sequence[Patient], order: str, caller: Caller,
     ]
     work.erase({each.id: each.version for each in group})
     ledger.events.put(drafts, work=work)
-    return Erased(tuple(each.id for each in group), sum(each.version for each in group))
+    return Erased(patient, tuple(each.id for each in group), sum(each.version for each in group))

@@ -212,6 +212,7 @@ def erase(
             with database_url() as url, alone(url) as connection:  # so that no rebuild keeps what is to go
                 dropped = drop_previous(connection, list(PROJECTIONS))
                 erased = erasure.erase(opened, stream_id, order, operator(organization_id))
+            before = erased.before  # somebody may have merged another one into it meanwhile
             told = {"streams": list(erased.streams), "events": erased.events, "order": order, "dropped": dropped}
         left = mentions(opened, before)
         show({**told, "told_elsewhere": [each._asdict() for each in left]}, as_json)

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -10,14 +11,16 @@ import pytest
 
 from domain.review import Resolution, Review
 from projections.inline import PROJECTIONS
-from projections.mentions import UNREADABLE
+from projections.mentions import CARRIED_OVER, UNREADABLE
 from projections.rebuild import alone, rebuild
 from tests.clinic import Clinic, asked, open_ledger
 from tests.domain.records import EXTERNAL_ID_TYPE
+from tests.scripts.waiting import until
 
 ANN = {"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01"}
 BOB = {"first_name": "Bob", "last_name": "Ruiz", "date_of_birth": "1955-07-09"}
 ROOT = Path(__file__).parents[2]
+WAITING = "SELECT count(*) FROM pg_locks WHERE relation = 'ledger_previous.patients'::regclass AND NOT granted"
 
 
 @pytest.fixture
@@ -106,3 +109,25 @@ def test_an_entry_that_nobody_can_read_keeps_no_order_from_being_carried_out(
     told = json.loads(done.stdout)
     assert (done.returncode, told["streams"]) == (1, [bob])
     assert [(each["patient_id"], each["why"]) for each in told["told_elsewhere"]] == [(ann, UNREADABLE)]
+
+
+def test_whom_somebody_merged_into_the_patient_at_the_last_moment_is_looked_for_too(database_url: str, tmp_path: Path):
+    """The erasure waits for who reads the tables that it drops, and meanwhile the patient becomes another one too."""
+    with open_ledger(database_url) as ledger, psycopg.connect(database_url) as reader:
+        clinic, review = Clinic(database_url, ledger).found(), Review(ledger)
+        ann, bob = (clinic.send(**each).patient.id for each in (ANN, BOB))
+        cat = clinic.send(first_name="Cat", last_name="Wu", date_of_birth="1990-05-05").patient.id
+        review.resolve(ann, cat, Resolution.MERGE, clinic.caller)
+        review.unmerge(ann, cat, clinic.caller)
+        assert rebuild(database_url, list(PROJECTIONS)).flipped
+        reader.execute("LOCK TABLE ledger_previous.patients IN ACCESS SHARE MODE")
+        with ThreadPoolExecutor(1) as threads:
+            erasing = threads.submit(erase, database_url, tmp_path, bob, "--order", "#77", "--yes")
+            until(lambda: asked(database_url, WAITING) == [(1,)])
+            review.resolve(bob, cat, Resolution.MERGE, clinic.caller, bob)
+            reader.rollback()
+            done = erasing.result()
+    told = json.loads(done.stdout)
+    assert told["streams"] == sorted((bob, cat))
+    assert [(each["patient_id"], each["why"]) for each in told["told_elsewhere"]] == [(ann, CARRIED_OVER)]
+    assert done.returncode == 1

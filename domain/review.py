@@ -7,7 +7,7 @@ from typing import Any
 from domain import merge as merging
 from domain.commands import DismissDuplicate, DismissOverlay, FlagPossibleDuplicate
 from domain.errors import LedgerError, LedgerUnavailable, UnknownPatient, WriteConflict
-from domain.events import Event
+from domain.events import Event, PossibleDuplicateFlagged
 from domain.golden_record import absorbed_ids
 from domain.known_as import keys_of_patient
 from domain.ledger import ATTEMPTS, Ledger
@@ -87,7 +87,7 @@ class Review:
         def flagged(one: Patient, other: Patient) -> merging.Told:
             if one.id == other.id:
                 raise merging.SamePatient
-            return merging.Told(decide(one, FlagPossibleDuplicate(other_id=other.id, reason=REPORTED)), [])
+            return merging.Told(_reported(one, other), [])
 
         for _ in range(ATTEMPTS):
             one, other = (self.survivor(caller.organization_id, each) for each in (one_id, other_id))
@@ -156,6 +156,17 @@ class Review:
         ]
         if drafts:
             self._ledger.events.put(drafts, work=work)
+
+
+def _reported(one: Patient, other: Patient) -> list[Event]:
+    """Flag them, distinct ones too where no flag is left: what was said of a merged patient says nothing of a pair
+    under the ids they have now, and by a flag the pair is found."""
+    if other.id in one.distinct_from and not {one.id, other.id} & {
+        *one.possible_duplicates,
+        *other.possible_duplicates,
+    }:
+        return [PossibleDuplicateFlagged(other_id=other.id, reason=REPORTED, evidence={})]
+    return decide(one, FlagPossibleDuplicate(other_id=other.id, reason=REPORTED))
 
 
 def _merged(survivor: Patient, other: Patient) -> merging.Told:

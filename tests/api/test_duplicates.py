@@ -194,6 +194,18 @@ def test_a_pair_that_nobody_flagged_can_be_reported(partner):
     assert resolve(partner, answer.json, "merge").json["patient"]["id"] == ids[0]
 
 
+def test_a_pair_that_was_told_distinct_under_a_merged_ones_id_can_be_reported_and_merged_after_all(partner):
+    ann, bea, cat = (partner.upsert({"phone_number": f"21255501{n}"}).json["patient"]["id"] for n in (42, 43, 44))
+    pair, beneath = (partner.post("/v1/duplicates", {"patient_ids": ids}).json for ids in ([bea, ann], [cat, ann]))
+    resolve(partner, beneath, "merge", survivor_id=cat)
+    resolve(partner, pair, "distinct")
+    reported = partner.post("/v1/duplicates", {"patient_ids": [cat, bea]})
+    assert (reported.status_code, reported.json.get("state")) == (200, "distinct")
+    for ids in ([bea, cat], [bea, ann]):
+        assert partner.post("/v1/duplicates", {"patient_ids": ids}).json == reported.json, "and it is told once"
+    assert resolve(partner, reported.json, "merge", survivor_id=cat).json["duplicate"]["state"] == "merged"
+
+
 def test_a_chart_that_may_hold_two_people_can_only_be_looked_at(partner):
     partner.upsert({"first_name": "Ann", "last_name": "Lee", "date_of_birth": "1980-03-01", "external_id": mrn("A")})
     partner.upsert({"first_name": "Bob", "last_name": "Ray", "date_of_birth": "1975-01-02", "external_id": mrn("A")})

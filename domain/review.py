@@ -19,6 +19,10 @@ REPORTED = "reported"
 """The reason of a flag that a person has set."""
 
 
+Reviewed = tuple[Patient, ...]
+"""The patients that were decided on, as they are then: who goes on first; the other one, where there is one."""
+
+
 class NotOfThePair(LedgerError):
     """The survivor must be one of the two patients, or the patient that one of them lives on in."""
 
@@ -47,8 +51,8 @@ class Review:
 
     def resolve(
         self, one_id: str, other_id: str, resolution: Resolution, caller: Caller, survivor_id: str | None = None
-    ) -> Patient:
-        """Carry out what was said of two patients; return the survivor, or the first of two distinct ones.
+    ) -> Reviewed:
+        """Carry out what was said of two patients; the survivor stands first, or the first of two distinct ones.
 
         Patients that are merged already are stood for by those they live on in. survivor_id: who goes on; by default
         the one that was there first. Of a pair with a patient that was erased, the other one is told `distinct` alone.
@@ -57,11 +61,11 @@ class Review:
         if resolution is Resolution.UNMERGE:
             return self.unmerge(one_id, other_id, caller)
         if resolution is Resolution.DISTINCT and (left := self._left(one_id, other_id, caller)):
-            return left
+            return (left,)
         for _ in range(ATTEMPTS):
             one, other = (self.survivor(caller.organization_id, each) for each in (one_id, other_id))
             if one.id == other.id and resolution is Resolution.MERGE and one_id != other_id:
-                return one
+                return (one,)
             if resolution is Resolution.MERGE:
                 one, other = _in_order(one, other, survivor_id, {one_id: one, other_id: other})
             decision = _merged if resolution is Resolution.MERGE else merging.dismiss
@@ -70,8 +74,8 @@ class Review:
                 return decided
         raise LedgerUnavailable(cause="contention")
 
-    def unmerge(self, one_id: str, other_id: str, caller: Caller) -> Patient:
-        """Take two patients apart again, whichever was merged into the other; return the former survivor."""
+    def unmerge(self, one_id: str, other_id: str, caller: Caller) -> Reviewed:
+        """Take two patients apart again, whichever was merged into the other; the former survivor stands first."""
         for _ in range(ATTEMPTS):
             one, other = self._now(caller.organization_id, one_id), self._now(caller.organization_id, other_id)
             if one.merged_into == other.id:
@@ -81,7 +85,7 @@ class Review:
                 return decided
         raise LedgerUnavailable(cause="contention")
 
-    def report(self, one_id: str, other_id: str, caller: Caller) -> Patient:
+    def report(self, one_id: str, other_id: str, caller: Caller) -> Reviewed:
         """Tell that somebody takes two patients for one person. UnknownPatient, SamePatient."""
 
         def flagged(one: Patient, other: Patient) -> merging.Told:
@@ -96,9 +100,9 @@ class Review:
                 return decided
         raise LedgerUnavailable(cause="contention")
 
-    def dismiss_overlay(self, patient_id: str, caller: Caller) -> Patient:
+    def dismiss_overlay(self, patient_id: str, caller: Caller) -> Reviewed:
         """Tell that a patient whose record may hold two people is one person."""
-        return self._ledger.change(patient_id, DismissOverlay(), caller)
+        return (self._ledger.change(patient_id, DismissOverlay(), caller),)
 
     def _left(self, one_id: str, other_id: str, caller: Caller) -> Patient | None:
         """Dismiss the flag of a patient whose other one was erased; return the patient, `None` when that is not so."""
@@ -125,8 +129,8 @@ class Review:
 
     def _together(
         self, one: Patient, other: Patient, decision: Callable[[Patient, Patient], merging.Told], caller: Caller
-    ) -> Patient | None:
-        """Decide on both in one transaction; return the first one after it, `None` when that is to be tried again.
+    ) -> Reviewed | None:
+        """Decide on both in one transaction; return them after it, `None` when that is to be tried again.
 
         The match keys of both are locked before their rows, as an upsert does it: a record that means one of them
         waits, and then finds whom it means now.
@@ -143,8 +147,7 @@ class Review:
                     return None
                 told = decision(held[one.id], held[other.id])
                 self._append(work, caller, [(held[one.id], told.one), (held[other.id], told.other)])
-                state: Patient = work.state(one.id)
-                return state
+                return work.state(one.id), work.state(other.id)
         except WriteConflict:
             return None
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from psycopg import Cursor
 
 from domain.child_ids import overlay_id, pair_id
@@ -128,6 +129,15 @@ def get(cursor: Cursor[Any], organization_id: str, row_id: str) -> Pair | None:
     """Return one pair."""
     row = cursor.execute(_SQL["get"], {"organization": organization_id, "id": row_id}).fetchone()
     return None if row is None else _pair(row)
+
+
+def pair_of(states: Iterable[Patient], row_id: str) -> Pair | None:
+    """Return one pair as these states tell it; of two flags the one that was told first."""
+    flags = [row for state in states for row in rows(state) if row.id == row_id]
+    if not flags:
+        return None
+    first = min(flags, key=lambda row: (row.flagged_at, row.patient_id))
+    return _pair((*first[1:6], orjson.loads(first.evidence), datetime.fromisoformat(first.flagged_at)))
 
 
 def _pair(row: tuple[Any, ...]) -> Pair:

@@ -1,6 +1,6 @@
 """`/v1/duplicates`: which patients may be one person, and what do people say of them?"""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -20,7 +20,7 @@ from domain.golden_record import IDENTITY
 from domain.ledger import Ledger
 from domain.merge import MergedElsewhere, NotMerged, SamePatient
 from domain.patient import Patient
-from domain.review import NotOfThePair, OnePatient, Resolution, Review, UnknownDuplicate
+from domain.review import NotOfThePair, OnePatient, Resolution, Review, Reviewed, UnknownDuplicate
 from projections import duplicates
 from projections.duplicates import STATES, Pair
 from projections.resource import patient_resource
@@ -98,11 +98,9 @@ class Duplicates(Resource):
         told = read_model(req, self._settings.max_body_bytes, Report)
         caller = parameters.caller(req)
         one, other = (str(each) for each in told.patient_ids)
-        review = Review(self._ledger)
-        review.report(one, other, caller)
-        ids = [review.survivor(caller.organization_id, each).id for each in (one, other)]
+        reported = Review(self._ledger).report(one, other, caller)
         resp.content_type = MEDIA_JSON
-        resp.data = orjson.dumps(_read(self._ledger, req, pair_id(*ids)))
+        resp.data = orjson.dumps(_reviewed(self._ledger, req, reported, [_id_of(reported)]))
 
 
 class DuplicateById(Resource):
@@ -148,29 +146,27 @@ class ResolveDuplicate(Resource):
         caller = parameters.caller(req)
         review = Review(self._ledger)
         ids = _pair(self._ledger, caller.organization_id, duplicate_id).patient_ids
-        shown = duplicate_id
+        survivor_id = None if told.survivor_id is None else str(told.survivor_id)
+        shown = [duplicate_id]
         if len(ids) == 2:
-            if told.resolution is Resolution.MERGE:
-                shown = _as_merged(review, caller.organization_id, ids) or duplicate_id
-            survivor_id = None if told.survivor_id is None else str(told.survivor_id)
-            patient = review.resolve(*ids, told.resolution, caller, survivor_id)
+            reviewed = review.resolve(*ids, told.resolution, caller, survivor_id)
+            if len(reviewed) == 2:  # those they live on in: that is whom a merge is about
+                shown.insert(0 if told.resolution is Resolution.MERGE else 1, _id_of(reviewed))
         elif told.resolution is Resolution.DISTINCT:
-            patient = review.dismiss_overlay(ids[0], caller)
+            reviewed = review.dismiss_overlay(ids[0], caller)
         else:
             raise OnePatient
         organization = self._ledger.current_organization(caller.organization_id)
         answer = {
-            "duplicate": _read(self._ledger, req, shown),
-            "patient": patient_resource(patient, organization),
+            "duplicate": _reviewed(self._ledger, req, reviewed, shown),
+            "patient": patient_resource(reviewed[0], organization),
         }
         resp.content_type = MEDIA_JSON
         resp.data = orjson.dumps(answer)
 
 
-def _as_merged(review: Review, organization_id: str, ids: Iterable[str]) -> str | None:
-    """Return the id of the pair that a merge is about: those they live on in; `None` where these are one already."""
-    living = [review.survivor(organization_id, each).id for each in ids]
-    return pair_id(*living) if len({*living}) == 2 else None
+def _id_of(reviewed: Reviewed) -> str:
+    return pair_id(*(each.id for each in reviewed))
 
 
 def _cursor(sent: str | None) -> tuple[datetime, UUID]:
@@ -196,8 +192,18 @@ def _pair(ledger: Ledger, organization_id: str, duplicate_id: str) -> Pair:
 
 
 def _read(ledger: Ledger, req: Request, duplicate_id: str) -> dict[str, Any]:
+    return _shown(ledger, req, _pair(ledger, req.context.principal.organization_id, duplicate_id))
+
+
+def _reviewed(ledger: Ledger, req: Request, reviewed: Reviewed, ids: Sequence[str]) -> dict[str, Any]:
+    """Return the first of these pairs that there is, as the decision left it: the next one may have taken it away."""
+    left = (duplicates.pair_of(reviewed, str(UUID(each))) for each in ids)
+    pair = next(filter(None, left), None)
+    return _read(ledger, req, ids[0]) if pair is None else _shown(ledger, req, pair)
+
+
+def _shown(ledger: Ledger, req: Request, pair: Pair) -> dict[str, Any]:
     organization_id = req.context.principal.organization_id
-    pair = _pair(ledger, organization_id, duplicate_id)
     with ledger.recorder.reading(organization_id) as cursor:
         held = duplicates.patients_of(cursor, organization_id, [pair])
     req.context.shown_patients = [*held]

@@ -1,5 +1,6 @@
 """What does a partner or a reviewer see of possible duplicates, and of a patient that was merged into another one?"""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,9 +11,14 @@ from api.answers import Patient as PatientAnswer
 from api.duplicate_answers import DuplicatePage, PossibleDuplicate, Resolved
 from tests.api.clinic import Clinic, Partner, found_clinic, issue_key
 from tests.domain.records import EXTERNAL_ID_TYPE
+from tests.scripts.waiting import until
 
 BORN = {"last_name": "Lee", "date_of_birth": "2015-06-06", "phone_number": "212-555-0142"}
 NOWHERE = "00000000-0000-4000-8000-000000000000"
+WAITING = (
+    "SELECT count(DISTINCT pid) FROM pg_locks AS held JOIN pg_locks AS waiting USING (pid)"
+    " JOIN pg_database ON pg_database.oid = held.database WHERE datname = current_database() AND NOT waiting.granted"
+)
 
 
 def mrn(value: str) -> dict[str, str]:
@@ -204,6 +210,32 @@ def test_a_pair_that_was_told_distinct_under_a_merged_ones_id_can_be_reported_an
     for ids in ([bea, cat], [bea, ann]):
         assert partner.post("/v1/duplicates", {"patient_ids": ids}).json == reported.json, "and it is told once"
     assert resolve(partner, reported.json, "merge", survivor_id=cat).json["duplicate"]["state"] == "merged"
+
+
+@pytest.mark.parametrize(
+    ("resolution", "in_order"),
+    [("merge", ("ann", "bea", "cat")), ("distinct", ("bea", "ann", "cat"))],  # so that it waits before it holds Ann
+)
+def test_a_decision_that_waited_is_answered_with_the_pair_that_it_decided_on(
+    ledger, clinic: Clinic, partner, resolution: str, in_order: tuple[str, ...]
+):
+    """While it waits, one of the two is merged into somebody else: nobody is told that there is no such pair."""
+    organization_id = clinic.organization_id
+    phones = dict(zip(in_order, ("2125550142", "2125550143", "2125550144"), strict=True))
+    ids = {name: partner.upsert({"phone_number": phones[name]}).json["patient"]["id"] for name in in_order}
+    ann, bea, cat = ids["ann"], ids["bea"], ids["cat"]
+    pair, other = (partner.post("/v1/duplicates", {"patient_ids": [ann, each]}).json for each in (bea, cat))
+    with ThreadPoolExecutor(1) as threads, ledger.recorder.unit_of_work([organization_id]) as work:
+        work.lock_patients(organization_id, [bea])
+        deciding = threads.submit(resolve, partner, pair, resolution, survivor_id=bea)
+        with ledger.recorder.reading(organization_id) as cursor:
+            until(lambda: cursor.execute(WAITING).fetchall() == [(1,)])
+        assert resolve(partner, other, "merge", survivor_id=cat).status_code == 200
+    answer = deciding.result()
+    assert answer.status_code == 200, answer.text
+    assert answer.json["duplicate"]["state"] == ("merged" if resolution == "merge" else "distinct")
+    merged = {bea: None, cat: bea if resolution == "merge" else None}
+    assert {each["id"]: each["merged_into"] for each in answer.json["duplicate"]["patients"]} == merged
 
 
 def test_a_chart_that_may_hold_two_people_can_only_be_looked_at(partner):

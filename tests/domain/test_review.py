@@ -63,7 +63,7 @@ def check_projections(clinic: Clinic) -> None:
 
 def test_everything_that_means_the_merged_patient_lands_on_the_survivor(clinic, review):
     older, younger = two(clinic)
-    survivor = review.resolve(younger, older, MERGE, clinic.caller)
+    survivor, _ = review.resolve(younger, older, MERGE, clinic.caller)
     assert survivor.id == older
     assert survivor.facts["email"] == "n.lea@example.org"
     for record in (
@@ -100,7 +100,7 @@ def test_who_survives_can_be_chosen_and_must_be_of_the_pair(clinic, review):
     older, younger = two(clinic)
     with pytest.raises(NotOfThePair):
         review.resolve(older, younger, MERGE, clinic.caller, survivor_id=str(new_id()))
-    assert review.resolve(older, younger, MERGE, clinic.caller, survivor_id=younger).id == younger
+    assert review.resolve(older, younger, MERGE, clinic.caller, survivor_id=younger)[0].id == younger
     assert clinic.send(**ANN).patient.id == younger
 
 
@@ -108,7 +108,7 @@ def test_a_merge_of_merged_patients_is_one_of_those_they_live_on_in(clinic, revi
     older, younger = two(clinic)
     third = clinic.send(first_name="Zoe", last_name="Fox", phone_number="212-555-0144").patient.id
     review.resolve(older, younger, MERGE, clinic.caller)
-    assert review.resolve(younger, third, MERGE, clinic.caller, survivor_id=third).id == third
+    assert review.resolve(younger, third, MERGE, clinic.caller, survivor_id=third)[0].id == third
     assert clinic.send(external_id=mrn("B-1")).patient.id == third
     with pytest.raises(MergedElsewhere):
         review.resolve(older, younger, UNMERGE, clinic.caller)
@@ -292,6 +292,6 @@ def test_records_that_come_while_two_are_merged_and_taken_apart_make_no_third(cl
 def test_people_who_merge_the_same_pair_at_once_merge_it_once(clinic, review):
     older, younger = two(clinic)
     with ThreadPoolExecutor(4) as pool:
-        done = pool.map(lambda _: review.resolve(older, younger, MERGE, clinic.caller).id, range(8))
+        done = pool.map(lambda _: review.resolve(older, younger, MERGE, clinic.caller)[0].id, range(8))
     assert set(done) == {older}
     assert asked(clinic.url, "SELECT count(*) FROM ledger_events WHERE topic = 'PatientMerged'") == [(1,)]

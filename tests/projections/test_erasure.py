@@ -53,7 +53,7 @@ def test_a_flag_whose_other_patient_was_erased_is_dismissed_by_who_looks_at_it(c
     for impossible in (Resolution.MERGE, Resolution.UNMERGE):
         with pytest.raises(UnknownPatient):
             review.resolve(mia, sarah, impossible, clinic.caller)
-    assert review.resolve(mia, sarah, Resolution.DISTINCT, clinic.caller).distinct_from[0] == mia
+    assert review.resolve(mia, sarah, Resolution.DISTINCT, clinic.caller)[0].distinct_from[0] == mia
     with clinic.ledger.recorder.reading(clinic.id) as cursor:
         assert duplicates.queue(cursor, clinic.id, "open", limit=9) == []
     told = check_positions(clinic.url)

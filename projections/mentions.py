@@ -1,11 +1,13 @@
 """Where else does the log tell of a patient that is to be erased, or was?
 
 An erasure removes what stands in the patient's own stream, and in those of patients merged into it. The streams of
-others may hold some of it too: a record that described this patient and came with another one's external id was written
-there, and a merge that was undone leaves what it carried over. Such places are named and not erased: which of these
-values are the other patient's own, only somebody who knows both can say.
+others may hold some of it too: a record that described this patient and came with another one's external id was
+written there, a merge that was undone leaves what it carried over, and either goes on from there (`carried_values`).
+Such places are named and not erased: which of these values are the other patient's own, only somebody who knows both
+can say.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
@@ -14,13 +16,14 @@ from domain.events import Event, OverlaySuspected, PatientMerged, PatientUnmerge
 from domain.golden_record import absorbed_ids
 from domain.ledger import Ledger
 from domain.patient import Patient
+from projections.carried_values import Versions, carried_on
 from projections.statements import statements
 
 _SQL = statements("history")
 
 OFFERED = "a record that described the erased patient came with this one's external id"
 CARRIED_OVER = "the erased patient was merged into this one and taken apart again"
-
+COPIED = "a patient whose stream may hold values of the erased one was merged into this one"
 UNREADABLE = "an entry that may tell of the erased patient cannot be read"
 
 _SAME_PERSON = ("first_name", "last_name", "date_of_birth")
@@ -37,7 +40,7 @@ class Mention(NamedTuple):
 def mentions(ledger: Ledger, patient: Patient) -> list[Mention]:
     """Return where other streams tell of the patient, given as it was before the erasure; by id alone afterwards.
 
-    Reads every suspected overlay and every merge of the organization.
+    Reads every suspected overlay and every merge of the organization, and the streams that are named.
     """
     ids = {patient.id, *absorbed_ids(patient.absorbed)}
     facts = [patient.facts, *(layer["facts"] for layer in patient.absorbed)]
@@ -45,20 +48,33 @@ def mentions(ledger: Ledger, patient: Patient) -> list[Mention]:
     with ledger.recorder.reading(patient.organization_id) as cursor:
         rows = cursor.execute(_SQL["told_of_others"], {"organization": patient.organization_id, "topics": topics})
         told = [(str(row[0]), row[1], _read(*row[2:5]), row[5]) for row in rows]
-    found: list[Mention] = []
+    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    his: Versions = defaultdict(set)
+    joined: dict[str, set[str]] = defaultdict(set)
     merged: dict[tuple[str, str], int] = {}
     for stream, version, event, with_it in told:
         if stream in ids:
             continue
+        if isinstance(event, PatientMerged):
+            joined[stream].update(_ids(event))
         if event is None:
-            found.append(Mention(stream, (version,), UNREADABLE))
+            found[stream, UNREADABLE].add(version)
         elif _offers(event, ids, facts):
-            found.append(Mention(stream, tuple(with_it), OFFERED))
-        elif isinstance(event, PatientMerged) and ids & {event.other_id, *(each["id"] for each in event.known_as)}:
+            found[stream, OFFERED].update(with_it)
+            his[stream].update(with_it)
+        elif isinstance(event, PatientMerged) and ids & _ids(event):
             merged[stream, event.other_id] = version
         elif isinstance(event, PatientUnmerged) and (began := merged.pop((stream, event.other_id), None)):
-            found.append(Mention(stream, tuple(range(began, version + 1)), CARRIED_OVER))
-    return sorted(found)
+            found[stream, CARRIED_OVER].update(range(began, version + 1))
+            his[stream].add(began)
+    carried, unreadable = carried_on(ledger, patient.organization_id, his, joined)
+    for stream, versions in carried.items():
+        why = next((each for each in (OFFERED, CARRIED_OVER) if (stream, each) in found), COPIED)
+        known = {version for (of, _), its in found.items() if of == stream for version in its}
+        found[stream, why].update(versions - known)
+        found[stream, UNREADABLE].update(unreadable[stream])
+    named = ((stream, tuple(sorted(versions)), why) for (stream, why), versions in found.items() if versions)
+    return sorted(Mention(*each) for each in named)
 
 
 def _read(topic: str, schema_version: int, state: bytes) -> Event | None:
@@ -66,6 +82,10 @@ def _read(topic: str, schema_version: int, state: bytes) -> Event | None:
         return decode(topic, schema_version, state)
     except Exception:  # noqa: BLE001 - whatever somebody put there
         return None
+
+
+def _ids(event: PatientMerged) -> set[str]:
+    return {event.other_id, *(each["id"] for each in event.known_as)}
 
 
 def _offers(event: Event, ids: Collection[str | None], facts: Iterable[Mapping[str, str]]) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from domain import erasure
 from domain.patient import Patient
 from domain.review import Resolution, Review
-from projections.mentions import CARRIED_OVER, OFFERED, Mention, mentions
+from projections.mentions import CARRIED_OVER, COPIED, OFFERED, Mention, mentions
 from tests.clinic import Clinic
 from tests.domain.records import EXTERNAL_ID_TYPE
 
@@ -40,6 +40,40 @@ def test_a_record_that_came_with_another_ones_external_id_is_named_with_all_that
     assert "OverlaySuspected" in told
     assert "CommentsChanged" in told
     assert "PatientCreated" not in told
+
+
+def places_of(clinic: Clinic, patient_id: str, *values: str) -> list[int]:
+    """Return the versions of a stream in which one of these values stands."""
+    entries = clinic.ledger.stream(clinic.id, patient_id)
+    return [each.originator_version for each in entries if any(value in repr(vars(each.event)) for value in values)]
+
+
+def test_what_his_records_brought_is_named_wherever_it_went_from_there(clinic: Clinic, ann: Patient):
+    """Once a record of his has overwritten hers, the next ones are taken for hers; then hers come again."""
+    bob, review = clinic.send(**BOB).patient, Review(clinic.ledger)
+    cat = clinic.send(first_name="Cat", last_name="Wu", date_of_birth="1990-05-05").patient
+    for said in ({"comments": "prefers mornings"}, {"email": "bob.ruiz@example.com"}):
+        assert clinic.send(**BOB, external_id=ANNS_ID, **said).patient.id == ann.id
+    review.resolve(ann.id, cat.id, Resolution.MERGE, clinic.caller, cat.id)
+    review.unmerge(ann.id, cat.id, clinic.caller)
+    assert clinic.send(**ANN, external_id=ANNS_ID, email="ann@example.com", comments="none").patient.id == ann.id
+    erasure.erase(clinic.ledger, bob.id, "#77", clinic.caller)
+    named = {each.patient_id: each for each in mentions(clinic.ledger, bob)}
+    his = (*BOB.values(), "prefers mornings", "bob.ruiz@example.com")
+    for patient, why in ((ann, OFFERED), (cat, COPIED)):
+        assert named[patient.id].why == why
+        assert {*places_of(clinic, patient.id, *his)} <= {*named[patient.id].versions}
+        assert 1 not in named[patient.id].versions
+    assert named.keys() == {ann.id, cat.id}
+
+
+def test_what_the_other_one_had_before_is_not_taken_for_his(clinic: Clinic, ann: Patient):
+    bob = clinic.send(**BOB).patient
+    clinic.send(**BOB, external_id=ANNS_ID)
+    (before,) = mentions(clinic.ledger, bob)
+    for said in ({"city": "Albany"}, {"city": "Boston", "comments": "none"}):
+        assert clinic.send(external_id=ANNS_ID, **said).patient.id == ann.id
+    assert mentions(clinic.ledger, bob) == [before]
 
 
 def test_it_is_found_by_name_and_birth_date_too_when_the_patient_came_later(clinic: Clinic, ann: Patient):

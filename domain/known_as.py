@@ -54,7 +54,8 @@ def _number_alone(phone: str) -> str:
 def known_as(patient: Patient) -> tuple[dict[str, Any], ...]:
     """Return as whom the patient is known: what shows, its own layer, and at each merge the two who became one.
 
-    JSON-native: `id`, `facts`, `external_ids` (type → value), `created_name` and `former_last_names`.
+    JSON-native: `id`, `facts`, `external_ids` (type → value), `created_name`, `former_last_names` and, where a number
+    was refused, `refused_phone`.
     """
     external_ids = {kind: held["value"] for kind, held in patient.external_ids.items()}
     now = _known(patient.id, patient.facts, external_ids, patient)
@@ -70,12 +71,14 @@ def known_as(patient: Patient) -> tuple[dict[str, Any], ...]:
 def _known(
     patient_id: str, facts: Mapping[str, str], external_ids: Mapping[str, str], patient: Patient
 ) -> dict[str, Any]:
+    refused = {"refused_phone": patient.refused_phone} if patient.refused_phone else {}
     return {
         "id": patient_id,
         "facts": {name: facts[name] for name in IDENTITY if name in facts},
         "external_ids": external_ids,
         "created_name": list(patient.created_name),
         "former_last_names": list(patient.former_last_names),
+        **refused,
     }
 
 
@@ -112,11 +115,16 @@ def _identities(patient: Patient) -> Iterable[Identity]:
         external_ids = [(kind, held["value"]) for kind, held in patient.external_ids.items()]
         known = patient.facts, external_ids, patient.created_name, patient.former_last_names
         return (identity_of_facts(*known, patient.refused_phone),)
-    identities = [
-        identity_of_facts(each["facts"], each["external_ids"].items(), each["created_name"], each["former_last_names"])
+    return [
+        identity_of_facts(
+            each["facts"],
+            each["external_ids"].items(),
+            each["created_name"],
+            each["former_last_names"],
+            each.get("refused_phone"),
+        )
         for each in known_as(patient)
     ]
-    return [replace(identities[0], refused_phone=patient.refused_phone), *identities[1:]]
 
 
 def keys_of_patient(patient: Patient) -> frozenset[MatchKey]:
@@ -129,7 +137,8 @@ def keys_of_patient(patient: Patient) -> frozenset[MatchKey]:
 
 def keys_to_look_for(patient: Patient) -> frozenset[MatchKey]:
     """Return the keys by which somebody who looks for the patient finds it: not by a number that was refused."""
-    return keys_of_patient(patient if patient.refused_phone is None else patient.changed(refused_phone=None))
+    identities = (replace(each, refused_phone=None) for each in identities_of_patient(patient))
+    return frozenset().union(*map(match_keys, identities))
 
 
 def _keys_of_facts(patient: Patient) -> frozenset[MatchKey]:

@@ -23,7 +23,7 @@ from domain.events import (
     PatientMergedInto,
     PhoneLockRespected,
 )
-from domain.known_as import keys_of_patient
+from domain.known_as import keys_of_patient, keys_to_look_for
 from tests.domain.streams import ANN, BEA, CAT, DAN, TOLD_OF_IT, Streams, shown
 
 
@@ -230,6 +230,20 @@ def test_the_keys_of_a_whole_chain_find_its_end(streams):
 
 def _flag(streams: Streams, patient_id: str, other: str) -> None:
     streams.do(patient_id, FlagPossibleDuplicate(other_id=other, reason="twins"))
+
+
+def test_a_number_that_was_refused_is_a_key_of_whom_the_patient_lives_on_in(streams):
+    streams.create(ANN, phone_number="+12125550142")
+    streams.create(BEA, phone_number="+12125550143")
+    spoke = RecordCommunication(channel="sms", direction="outbound", occurred_at="2024-05-01T10:00:00.000000Z")
+    streams.do(BEA, spoke, ChangePhone(new="+12125550144"))
+    before = keys_of_patient(streams.states[BEA])
+    assert ("phone", "+12125550144") in before
+    streams.merge(ANN, BEA)
+    assert keys_of_patient(streams.states[ANN]) >= before
+    assert ("phone", "+12125550144") not in keys_to_look_for(streams.states[ANN])
+    streams.unmerge(ANN, BEA)
+    assert keys_of_patient(streams.states[BEA]) == before
 
 
 def test_distinct_sticks(streams):

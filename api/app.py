@@ -53,6 +53,7 @@ class Doorkeeper:
         scope = scopes.get(req.method)
         if scope is None:
             return
+        resp.set_header("Cache-Control", "no-store")
         principal: Principal = self._gate.principal(req.get_header("X-API-Key"), req.remote_addr)
         resp.set_headers(self._limits.admit(principal.key_id))
         if scope not in principal.scopes:
@@ -60,7 +61,6 @@ class Doorkeeper:
         if req.query_string and req.context.operation is not None:
             parameters.only(req, req.context.operation.query())
         req.context.principal = principal
-        resp.set_header("Cache-Control", "no-store")
 
 
 def create_app(ledger: Ledger, settings: Settings, *around: Any) -> App:

@@ -99,6 +99,7 @@ def test_no_or_an_unknown_key_gets_nothing(client: TestClient, presented: str | 
     stranger = Partner(client, presented)
     for answer in (stranger.upsert(DOCUMENTED), stranger.get(f"/v1/patients/{NOBODY}")):
         assert_problem(answer, 401, "not-authenticated")
+        assert answer.headers["Cache-Control"] == "no-store"
         assert "X-API-Key" in answer.headers["WWW-Authenticate"]
 
 

@@ -16,7 +16,7 @@ def exact_demographics(evidence: Evidence) -> str | None:
     """Judge equal first name, last name and date of birth, after folding.
 
     - suffix: Jr and Sr on one birthday are father and son, one of them with the other's date.
-    - date_of_birth: so many have a default date that it does not outweigh other contacts.
+    - date_of_birth: so many have a default date that it does not outweigh other contacts or another sex.
     - middle_name: two full middle names that differ tell namesakes apart, unless a contact says it is one person, and
       no two ids of one type say that they are twins.
     """
@@ -26,7 +26,7 @@ def exact_demographics(evidence: Evidence) -> str | None:
         return "date_of_birth" if evidence.date_of_birth in _NEAR_DAY else None
     if evidence.suffix == "different":
         return "suffix"
-    if evidence.date_of_birth == "doubtful" and evidence.contact_disagrees:
+    if evidence.date_of_birth == "doubtful" and (evidence.contact_disagrees or evidence.gender == "different"):
         return "date_of_birth"
     if evidence.middle_name == "different" and (not evidence.contact_agrees or evidence.external_id == "different"):
         return "middle_name"

@@ -197,6 +197,9 @@ def test_the_unix_epoch_counts_only_where_contacts_do_not_contradict():
     epoch = person("Ann", "Lee", "1970-01-01", phone=PHONE)
     assert tier(replace(epoch, phone=None), epoch) == "demographics"
     assert refusal(replace(epoch, phone=OTHER_PHONE), epoch) == ("date_of_birth", True)
+    woman, man = (replace(epoch, phone=None, gender=sex) for sex in ("female", "male"))
+    assert tier(woman, replace(woman, phone=PHONE)) == "demographics"
+    assert refusal(woman, man) == ("date_of_birth", True)
 
 
 @pytest.mark.parametrize("first", ["Baby Girl", "Noah", "Baby Boy"])

@@ -23,6 +23,9 @@ _NO_VALUES = {
 }
 """Parts of events that tell nothing of a patient by themselves."""
 
+_AS_SENT = {"custom_fields", "old", "new", "changes"}
+"""Parts of events in which a partner chose the names: there each of them may tell of a patient."""
+
 
 def carried_on(
     ledger: Ledger, organization_id: str, his: Mapping[str, Collection[int]], joined: Mapping[str, Collection[str]]
@@ -85,16 +88,16 @@ def _is_found_by(event: Event, values: Collection[str]) -> bool:
     )
 
 
-def _values(told: Any) -> Iterator[str]:
+def _values(told: Any, without: Collection[str] = _NO_VALUES) -> Iterator[str]:
     """Yield what a part of an event tells of a patient, as text."""
     match told:
         case dict():
             for name, part in told.items():
-                if name not in _NO_VALUES:
-                    yield from _values(part)
+                if name not in without:
+                    yield from _values(part, () if name in _AS_SENT else without)
         case list() | tuple():
             for part in told:
-                yield from _values(part)
+                yield from _values(part, without)
         case bool() | None:
             return
         case _:

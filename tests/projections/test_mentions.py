@@ -67,6 +67,15 @@ def test_what_his_records_brought_is_named_wherever_it_went_from_there(clinic: C
     assert named.keys() == {ann.id, cat.id}
 
 
+@pytest.mark.parametrize("part", ["name", "id", "reason", "version"])
+def test_what_his_records_brought_is_named_whatever_a_custom_field_calls_it(clinic: Clinic, ann: Patient, part: str):
+    bob = clinic.send(**BOB).patient
+    for whom in (BOB | {"custom_fields": {"kin": {part: "Eve Ruiz"}}}, ANN | {"custom_fields": {"kin": {part: "Tom"}}}):
+        assert clinic.send(**whom, external_id=ANNS_ID).patient.id == ann.id
+    (mention,) = mentions(clinic.ledger, bob)
+    assert {*places_of(clinic, ann.id, "Eve Ruiz")} <= {*mention.versions}
+
+
 def test_what_the_other_one_had_before_is_not_taken_for_his(clinic: Clinic, ann: Patient):
     bob = clinic.send(**BOB).patient
     clinic.send(**BOB, external_id=ANNS_ID)

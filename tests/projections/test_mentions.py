@@ -1,11 +1,12 @@
 """Where another patient's stream tells of one that is erased, it is named, and no value with it."""
 
+import psycopg
 import pytest
 
 from domain import erasure
 from domain.patient import Patient
 from domain.review import Resolution, Review
-from projections.mentions import CARRIED_OVER, COPIED, OFFERED, Mention, mentions
+from projections.mentions import CARRIED_OVER, COPIED, OFFERED, UNREADABLE, Mention, mentions
 from tests.clinic import Clinic
 from tests.domain.records import EXTERNAL_ID_TYPE
 
@@ -78,11 +79,48 @@ def test_what_his_records_brought_is_named_whatever_a_custom_field_calls_it(clin
 
 def test_what_the_other_one_had_before_is_not_taken_for_his(clinic: Clinic, ann: Patient):
     bob = clinic.send(**BOB).patient
-    clinic.send(**BOB, external_id=ANNS_ID)
+    clinic.communicate(ann.id)  # her phone number is locked: his is told beside it
+    clinic.send(external_id=ANNS_ID, middle_name="May")
+    clinic.send(**BOB, external_id=ANNS_ID, gender="male", dob="07/09/1955")
     (before,) = mentions(clinic.ledger, bob)
-    for said in ({"city": "Albany"}, {"city": "Boston", "comments": "none"}):
+    for said in (
+        {"city": "Albany"},
+        {"city": "Boston", "comments": "none"},
+        {"city": "Chicago", "phone_number": ANN["phone_number"]},
+        {"middle_name": "Marie", "dob": "03/01/1980"},
+    ):
         assert clinic.send(external_id=ANNS_ID, **said).patient.id == ann.id
     assert mentions(clinic.ledger, bob) == [before]
+
+
+def test_a_sex_in_common_makes_a_record_nobody_elses(clinic: Clinic, ann: Patient):
+    bob = clinic.send(**BOB).patient
+    for who in (BOB, {"city": "Albany"}):
+        assert clinic.send(**who, external_id=ANNS_ID, gender="male").patient.id == ann.id
+    (mention,) = mentions(clinic.ledger, bob)
+    assert not {*places_of(clinic, ann.id, "Albany")} & {*mention.versions}
+
+
+def test_an_entry_that_cannot_be_read_behind_one_of_his_is_named(clinic: Clinic, ann: Patient):
+    bob = clinic.send(**BOB).patient
+    for who in (BOB, ANN):
+        clinic.send(**who, external_id=ANNS_ID)
+    last = places_of(clinic, ann.id, *BOB.values())[-1]
+    with psycopg.connect(clinic.url) as owner:
+        owner.execute("SET session_replication_role = replica")
+        forged = "UPDATE ledger_events SET state = '{' WHERE originator_id = %s AND originator_version = %s"
+        owner.execute(forged, (ann.id, last))
+    assert Mention(ann.id, (last,), UNREADABLE) in mentions(clinic.ledger, bob)
+
+
+def test_two_that_were_merged_into_each_other_in_turn_are_both_named(clinic: Clinic, ann: Patient):
+    bob, review = clinic.send(**BOB).patient, Review(clinic.ledger)
+    cat = clinic.send(first_name="Cat", last_name="Wu", date_of_birth="1990-05-05").patient
+    clinic.send(**BOB, external_id=ANNS_ID)
+    for survivor in (cat, ann):
+        review.resolve(ann.id, cat.id, Resolution.MERGE, clinic.caller, survivor.id)
+        review.unmerge(ann.id, cat.id, clinic.caller)
+    assert {each.patient_id for each in mentions(clinic.ledger, bob)} == {ann.id, cat.id}
 
 
 def test_it_is_found_by_name_and_birth_date_too_when_the_patient_came_later(clinic: Clinic, ann: Patient):
@@ -92,6 +130,9 @@ def test_it_is_found_by_name_and_birth_date_too_when_the_patient_came_later(clin
     assert mentions(clinic.ledger, later) == []
     described = later.changed(facts={name: BOB[name] for name in ("first_name", "last_name", "date_of_birth")})
     assert [each.patient_id for each in mentions(clinic.ledger, described)] == [bob.id]
+    for name in described.facts:
+        another = described.changed(facts={**described.facts, name: ANN[name]})
+        assert mentions(clinic.ledger, another) == [], "who shares but the rest is somebody else"
 
 
 def test_a_merge_that_was_undone_is_named_from_its_beginning_to_its_end(clinic: Clinic, ann: Patient):

@@ -99,12 +99,9 @@ def _name_with_birth_date(evidence: Evidence) -> str:
     """Judge the name where contact and date of birth are the same: only a twin could be meant.
 
     With an equal given name the surname may be another one: a marriage, an added half, none given. Without it,
-    the surname must be equal, off by a typo, similar or missing. Twins of one name have two middle names and two ids.
+    the surname must be equal, off by a typo, similar or missing. Of two equal names `exact_demographics` has judged.
     """
     first, last = evidence.first_name, evidence.last_name
-    if (first, last) == ("equal", "equal"):
-        two_ids = evidence.external_id == "different"
-        return "middle_name" if two_ids and evidence.middle_name == "different" else HOLDS
     if first not in {"equal", "swapped", "nickname", "spelling", "initial", "part", "torn", "former", *SLIPS}:
         return "first_name"
     if first in {"initial", "part", "torn", "former"} and last != "equal":

@@ -59,6 +59,10 @@ def test_close_variants_match_with_an_equal_birth_date_and_are_named(first, last
     assert (outcome.evidence["first_name"], outcome.evidence["last_name"]) == evidence
 
 
+def test_two_names_that_no_dictionary_has_may_have_a_slip_each_with_an_equal_birth_date():
+    assert tier(person("Tamiko", "Smithsen", BORN), person("Tamikko", "Smithson", BORN)) == "demographics"
+
+
 def test_two_spellings_of_a_name_match_with_an_equal_birth_date():
     assert tier(person("Zack", "Smith", BORN), person("Zach", "Smith", BORN)) == "demographics"
 
@@ -317,10 +321,11 @@ def test_a_typo_in_the_birth_date_leaves_no_room_for_another_middle_name_or_a_su
     assert tier(replace(near, gender="male"), replace(ANN, gender="female")) == "phone_fuzzy_name"
 
 
-def test_a_typo_in_the_birth_date_leaves_the_middle_name_to_decide_on_a_nickname_too():
-    patient = person("Robert", "Lee", "1980-03-21", middle_name="James", phone=PHONE)
-    record = replace(patient, date_of_birth="1980-03-22", middle_name="Scott")
-    assert refusal(replace(record, first_name="Bob"), patient) == ("middle_name", True)
+@pytest.mark.parametrize("what", [{"middle_name": "Scott"}, {"gender": "female"}])
+def test_a_typo_in_the_birth_date_leaves_the_rest_to_decide_on_a_nickname_too(what):
+    patient = person("Robert", "Lee", "1980-03-21", middle_name="James", gender="male", phone=PHONE)
+    record = replace(patient, date_of_birth="1980-03-22", first_name="Bob", **what)
+    assert refusal(record, patient) == (*what, True)
 
 
 def test_parent_and_child_on_one_phone():
@@ -369,9 +374,10 @@ def test_a_married_name_needs_given_name_birth_date_and_a_contact():
     assert tier(replace(married, date_of_birth=None), ANN) is None
 
 
-def test_with_birth_date_and_contact_the_surname_may_be_missing_but_beside_a_nickname_not_another():
-    robert = person("Robert", "Lee", BORN, phone=PHONE)
-    assert tier(person("Bob", None, BORN, phone=PHONE), robert) == "phone_fuzzy_name"
+def test_with_birth_date_and_contact_the_surname_may_be_missing_or_similar_but_beside_a_nickname_not_another():
+    robert = person("Robert", "Smithson", BORN, phone=PHONE)
+    for surname in (None, "Smithsonne"):
+        assert tier(person("Bob", surname, BORN, phone=PHONE), robert) == "phone_fuzzy_name"
     assert refusal(person("Bob", "Cole", BORN, phone=PHONE), robert) == ("last_name", True)
 
 
@@ -380,6 +386,15 @@ def test_with_birth_date_and_contact_a_part_of_a_name_or_a_former_one_needs_the_
     robert = person("Robert", "Smithson", BORN, phone=PHONE, created_first_name=created)
     assert tier(person(first, "Smithson", BORN, phone=PHONE), robert) == "demographics"
     assert refusal(person(first, "Smithsen", BORN, phone=PHONE), robert) == ("last_name", True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "reason"),
+    [("R", "Robert", "last_name"), ("Robert A", "Roberta", "last_name"), ("Zack", "Zach", "twins")],
+)
+def test_with_birth_date_and_contact_a_vague_given_name_leaves_no_room_for_a_slip_in_the_surname(one, other, reason):
+    patient = person(other, "Smithson", BORN, phone=PHONE, gender="F")
+    assert refusal(replace(patient, first_name=one, last_name="Smithsen"), patient) == (reason, True)
 
 
 @pytest.mark.parametrize("what", [{"middle_name": "Scott"}, {"gender": "female"}])
@@ -409,6 +424,12 @@ def test_an_additional_phone_of_both_is_told_as_that_and_carries_no_match():
     assert [(rival.reason, rival.evidence["phone"], rival.flag) for rival in outcome.rivals] == [
         ("additional_phone", "both_additional", True)
     ]
+    assert refusal(person("Lee", "Ann", phone="+12125550111", additional_phone=OTHER_PHONE), patient) == (
+        "additional_phone",
+        True,
+    )
+    near = person("Ann", "Lee", "1980-03-22", phone="+12125550111", additional_phone=OTHER_PHONE)
+    assert refusal(near, patient) == ("date_of_birth", True)
 
 
 def test_a_reassigned_phone_finds_nobody():
@@ -570,6 +591,9 @@ def test_a_phone_held_by_several_people_stops_carrying_a_match():
         ("1", "shared_contact", "shared")
     ]
     assert tier(replace(record, date_of_birth=BORN), patient, *strangers(4)) == "demographics"
+    son = place(replace(record, date_of_birth=OTHER_BORN), patient, *strangers(4))
+    assert isinstance(son, NoMatch)
+    assert [rival.reason for rival in son.rivals] == ["date_of_birth"]
 
 
 def test_an_email_held_by_several_people_stops_carrying_a_match():

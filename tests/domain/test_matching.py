@@ -487,6 +487,12 @@ def test_ids_of_one_type_tell_twins_apart_whose_names_are_spellings_of_each_othe
     assert refusal(zack, zach) == ("external_id", True)
 
 
+@pytest.mark.parametrize("first", ["Bob", "Robrt"])
+def test_ids_of_one_type_tell_nobody_apart_by_a_nickname_or_a_slip_in_a_known_name(first):
+    robert = person("Robert", "Lee", BORN, external_ids=(("mrn", "1"),))
+    assert tier(replace(robert, first_name=first, external_ids=(("mrn", "2"),)), robert) == "demographics"
+
+
 def test_ids_of_one_type_tell_twins_apart_who_differ_in_the_middle_name():
     ali, hassan = (replace(TWIN, first_name="Mohammed", middle_name=name) for name in ("Ali", "Hassan"))
     assert tier(hassan, ali) == "demographics"

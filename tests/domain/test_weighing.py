@@ -49,6 +49,12 @@ def test_of_two_the_one_with_the_better_word_is_singled_out_and_of_equal_ones_no
         assert place == (None if rank == other_rank else int(other_rank < rank)), (word, other)
 
 
+def test_who_beats_one_and_not_the_other_is_not_singled_out():
+    phone, email, both = Evidence(phone="equal"), Evidence(email="equal"), Evidence(phone="equal", email="equal")
+    assert single_out([phone, email, Evidence()]) is None
+    assert single_out([phone, Evidence(), both]) == 2
+
+
 def test_the_same_sex_singles_nobody_out_and_another_one_counts_against():
     same, unknown, other = (Evidence(gender=word) for word in ("equal", "", "different"))
     assert single_out([same, unknown]) is None
@@ -96,6 +102,13 @@ def test_whatever_the_surname_a_given_name_and_a_contact_in_common_are_looked_at
         assert not looked_at(first, last, "equal")
         assert not looked_at(first, last, "different", **PHONE)
     assert not looked_at("alike", "different", "equal", **PHONE)
+
+
+@pytest.mark.parametrize("last", ["different", "", "placeholder"])
+def test_another_surname_beside_another_given_name_needs_no_look(last):
+    for first in ("different", "alike", "drifted", "overlap", "", "placeholder"):
+        assert not looked_at(first, last, **PHONE)
+        assert not looked_at(first, last, "equal", **PHONE)
 
 
 @pytest.mark.parametrize(

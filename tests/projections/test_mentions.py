@@ -133,6 +133,22 @@ def test_it_is_found_by_name_and_birth_date_too_when_the_patient_came_later(clin
     for name in described.facts:
         another = described.changed(facts={**described.facts, name: ANN[name]})
         assert mentions(clinic.ledger, another) == [], "who shares but the rest is somebody else"
+    layer = {"id": str(bob.id)[:-4] + "eeee", "facts": described.facts, "known_as": []}
+    survivor = later.changed(facts={"first_name": "Cat"}, absorbed=(layer,))
+    assert [each.patient_id for each in mentions(clinic.ledger, survivor)] == [bob.id]
+
+
+def test_without_birth_date_a_name_alone_finds_nobody(clinic: Clinic, ann: Patient):
+    name = {"first_name": "Bob", "last_name": "Ruiz"}
+    assert clinic.send(**name, external_id=ANNS_ID).patient.suspected_overlay
+    later = Patient(id=str(ann.id)[:-4] + "ffff", organization_id=clinic.id, created_at="", updated_at="", source="api")
+    assert mentions(clinic.ledger, later.changed(facts=name)) == []
+
+
+def test_a_record_under_a_short_name_is_found_by_whom_the_suspicion_names(clinic: Clinic, ann: Patient):
+    robert = clinic.send(**{**BOB, "first_name": "Robert"}).patient
+    clinic.send(**BOB, external_id=ANNS_ID)
+    assert [each.patient_id for each in mentions(clinic.ledger, robert)] == [ann.id]
 
 
 def test_a_merge_that_was_undone_is_named_from_its_beginning_to_its_end(clinic: Clinic, ann: Patient):
@@ -148,6 +164,20 @@ def test_a_merge_that_was_undone_is_named_from_its_beginning_to_its_end(clinic: 
     assert (told[0], told[-1]) == ("PatientMerged", "PatientUnmerged")
     assert "EmailChanged" in told
     assert mentions(clinic.ledger, clinic.ledger.patient_as_of(clinic.id, bob.id)) == [mention], "also after it"
+
+
+def test_what_his_records_brought_while_he_was_merged_is_named_where_it_goes_on_behind_that(
+    clinic: Clinic, ann: Patient
+):
+    bob, review = clinic.send(**BOB).patient, Review(clinic.ledger)
+    review.resolve(ann.id, bob.id, Resolution.MERGE, clinic.caller, ann.id)
+    assert clinic.send(**BOB, email="bob.ruiz@example.com").patient.id == ann.id
+    review.unmerge(ann.id, bob.id, clinic.caller)
+    clinic.send(external_id=ANNS_ID, city="Albany")
+    clinic.send(external_id=ANNS_ID, email="ann@example.com")
+    (mention,) = mentions(clinic.ledger, clinic.ledger.patient_as_of(clinic.id, bob.id))
+    assert {*places_of(clinic, ann.id, *BOB.values(), "bob.ruiz@example.com")} <= {*mention.versions}
+    assert not {*places_of(clinic, ann.id, "Albany")} & {*mention.versions}
 
 
 def test_nothing_is_named_that_goes_with_the_erasure(clinic: Clinic, ann: Patient):

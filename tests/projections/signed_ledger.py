@@ -1,6 +1,7 @@
 """A ledger of some twenty entries that was signed twice, and what somebody with every right may do to it."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 
@@ -38,7 +39,10 @@ class Signed:
             following.step()
 
     def verify(self, since: int = 0, *, all_heads: bool = False) -> Verdict:
-        return verify(self.clinic.url, KEY.verifier, self.folder, since=since, all_heads=all_heads)
+        verdict = verify(self.clinic.url, KEY.verifier, self.folder, since=since, all_heads=all_heads)
+        for named in (each.stream for each in verdict.findings if each.stream is not None):
+            assert len([UUID(part) for part in named.split("/")]) == 2
+        return verdict
 
     def replace_checkpoint(self, size: int, note: str) -> None:
         """Put another note in place of both copies of a checkpoint."""

@@ -17,12 +17,13 @@ import pytest
 from domain import erasure, hashing
 from domain.errors import UnknownPatient
 from projections import proven
+from projections.checkpoint_folder import CheckpointFolder
 from projections.event_store import stored_entry
 from projections.follow import AheadOfLedger, run
 from projections.sign import Signer
 from projections.statements import statements
 from projections.verdict import MOST_FINDINGS
-from projections.verify import UnknownCheckpoint
+from projections.verify import UnknownCheckpoint, verify
 from tests.clinic import asked
 from tests.projections.signed_ledger import ANN, KEY, Signed, found
 
@@ -34,6 +35,18 @@ def test_a_ledger_that_nobody_touched_passes_with_every_checkpoint(signed: Signe
     assert verdict.passed
     assert verdict.checkpoints == len(signed.folder.sizes()) == 2
     assert verdict.last_checkpoint == verdict.position == verdict.events
+
+
+def test_a_ledger_that_holds_nothing_yet_passes(database_url: str, tmp_path: Path):
+    assert verify(database_url, KEY.verifier, CheckpointFolder(tmp_path)).passed
+
+
+def test_how_far_it_is_is_told_at_each_checkpoint_and_at_the_end(signed: Signed):
+    first, head = signed.folder.sizes()
+    signed.tamper(f"DELETE FROM ledger_events WHERE position > {head - 3}")
+    told: list[tuple[int, int]] = []
+    verify(signed.clinic.url, KEY.verifier, signed.folder, progress=lambda *so_far: told.append(so_far))
+    assert told == [(first, head), (head - 3, head), (head, head)]
 
 
 @pytest.mark.parametrize(
@@ -81,14 +94,31 @@ def test_an_instant_that_no_clock_shows_is_found(signed: Signed):
     assert found(signed.verify()) == ("edited", 9)
 
 
-def test_an_edited_version_is_found(signed: Signed):
-    signed.tamper("UPDATE ledger_events SET originator_version = 40 WHERE position = 9")
-    assert signed.verify().findings[0].position == 9
+@pytest.mark.parametrize(("version", "what"), [(40, "deleted"), (-1, "inserted")])
+def test_an_edited_version_is_found(signed: Signed, version: int, what: str):
+    signed.tamper(f"UPDATE ledger_events SET originator_version = {version} WHERE position = 9")
+    edited, misplaced = signed.verify().findings[:2]
+    assert (edited.what, edited.position) == ("edited", 9)
+    assert (misplaced.what, misplaced.position) == (what, 9)
 
 
-def test_an_entry_deleted_from_the_middle_is_found(signed: Signed):
-    signed.tamper("DELETE FROM ledger_events WHERE position = 9")
-    assert found(signed.verify()) == ("deleted", 9)
+@pytest.mark.parametrize(("last", "gone"), [(9, "9"), (10, "9 to 10")])
+def test_entries_deleted_from_the_middle_are_found(signed: Signed, last: int, gone: str):
+    signed.tamper(f"DELETE FROM ledger_events WHERE position BETWEEN 9 AND {last}")
+    verdict = signed.verify()
+    assert found(verdict) == ("deleted", 9)
+    assert verdict.findings[0].detail == f"position {gone} is missing"
+
+
+def test_an_entry_in_a_place_that_is_taken_is_found(signed: Signed):
+    signed.tamper(
+        "DROP INDEX ledger_events_position",
+        "CREATE TEMPORARY TABLE one AS SELECT * FROM ledger_events WHERE position = 9",
+        "UPDATE one SET originator_version = 99",
+        "INSERT INTO ledger_events SELECT * FROM one",
+    )
+    findings = [(each.what, each.position, each.detail) for each in signed.verify().findings]
+    assert ("inserted", 9, "this position stands twice") in findings
 
 
 def test_a_deleted_tail_is_found(signed: Signed):
@@ -138,12 +168,14 @@ def test_an_entry_inserted_before_the_first_is_found(signed: Signed, position: i
 
 def test_swapped_entries_are_found_and_their_places_named(signed: Signed):
     signed.tamper(
-        "UPDATE ledger_events SET position = -position WHERE position IN (8, 11)",
-        "UPDATE ledger_events SET position = CASE position WHEN -8 THEN 11 ELSE 8 END WHERE position < 0",
+        "UPDATE ledger_events SET position = -position WHERE position IN (1, 11)",
+        "UPDATE ledger_events SET position = CASE position WHEN -1 THEN 11 ELSE 1 END WHERE position < 0",
     )
     verdict = signed.verify()
-    assert found(verdict) == ("reordered", 8)
-    assert verdict.findings[0].detail == "this entry was recorded at position 11"
+    assert [(each.position, each.detail) for each in verdict.findings if each.what == "reordered"] == [
+        (1, "this entry was recorded at position 11"),
+        (11, "this entry was recorded at position 1"),
+    ]
 
 
 def test_renumbered_entries_are_found(signed: Signed):

@@ -16,16 +16,25 @@ CROSS JOIN LATERAL (
 ) AS found;
 
 -- by_name --
--- Ranges in place of LIKE, which finds no index when its pattern is a parameter; the order is the index's own.
+-- Ranges in place of LIKE, which finds no index when its pattern is a parameter; the order is the index's own. With a
+-- first name and without are two statements: an OR between them is no condition of the index, and then every patient
+-- whose last name fits is read.
 SELECT found.fold
 FROM unnest(%(lasts)s::text[], %(lasts_end)s::text[], %(firsts)s::text[], %(firsts_end)s::text[])
     AS wanted (last, last_end, first, first_end)
 CROSS JOIN LATERAL (
-    SELECT fold FROM patients
-    WHERE organization_id = %(organization)s AND last_name ~>=~ last AND last_name ~<~ last_end
-      AND (first = '' OR (first_name ~>=~ first AND first_name ~<~ first_end))
-    ORDER BY last_name USING ~<~, first_name USING ~<~, id
-    LIMIT %(limit)s
+    (
+        SELECT fold FROM patients
+        WHERE organization_id = %(organization)s AND last_name ~>=~ last AND last_name ~<~ last_end AND first = ''
+        ORDER BY last_name USING ~<~, first_name USING ~<~, id
+        LIMIT %(limit)s
+    ) UNION ALL (
+        SELECT fold FROM patients
+        WHERE organization_id = %(organization)s AND last_name ~>=~ last AND last_name ~<~ last_end
+          AND first <> '' AND first_name ~>=~ first AND first_name ~<~ first_end
+        ORDER BY last_name USING ~<~, first_name USING ~<~, id
+        LIMIT %(limit)s
+    )
 ) AS found;
 
 -- by_first_name --

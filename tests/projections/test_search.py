@@ -19,6 +19,10 @@ CASES: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
     ("search", "by_full_name"): ({"last_name": "lopez", "first_name": "ann", "after": FIRST}, "patients_by_name"),
     ("search", "by_last_name"): ({"last_name": "lopez", "after": FIRST}, "patients_by_name"),
     ("find_patients", "by_first_name"): ({"first": "bo", "first_end": "bp"}, "patients_by_name"),
+    ("find_patients", "by_name"): (
+        {"lasts": ["lo"], "lasts_end": ["lp"], "firsts": ["an"], "firsts_end": ["ao"]},
+        "patients_by_name",
+    ),
     ("search", "all"): ({"after": FIRST}, "patients_pkey"),
     ("search", "updated_since"): ({"after": 7, "scan": 200}, "ledger_events_of_organization"),
     ("search", "events"): ({"after": 7}, "ledger_events_of_organization"),
@@ -52,6 +56,21 @@ def database(new_database: NewDatabase) -> Iterator[str]:
 @pytest.mark.parametrize(("file", "name"), CASES)
 def test_each_look_up_starts_at_its_own_index_and_reads_no_table_through(database: str, file: str, name: str):
     parameters, index = CASES[file, name]
+    plan = explain(database, file, name, parameters)
+    assert f"using {index}" in plan, plan
+    assert "Seq Scan" not in plan
+
+
+def test_a_first_name_is_compared_in_the_index_and_not_patient_by_patient(database: str):
+    parameters, _ = CASES["find_patients", "by_name"]
+    plan = explain(database, "find_patients", "by_name", parameters)
+    conditions = [line for line in plan.splitlines() if "Index Cond:" in line]
+    assert any("first_name ~>=~" in condition and "first_name ~<~" in condition for condition in conditions), plan
+    assert not any("first_name" in line for line in plan.splitlines() if line.strip().startswith("Filter:")), plan
+
+
+def explain(database: str, file: str, name: str, parameters: dict[str, Any]) -> str:
+    """Return the plan of a named statement, as the application has it planned."""
     with psycopg.connect(database) as connection:
         connection.execute(PLANS.encode())
         connection.execute("SET ROLE ledger_app")
@@ -59,6 +78,4 @@ def test_each_look_up_starts_at_its_own_index_and_reads_no_table_through(databas
         explained = connection.execute(
             b"EXPLAIN " + statements(file)[name], {"organization": ORGANIZATION, "limit": 51, **parameters}
         )
-        plan = "\n".join(row[0] for row in explained)
-    assert f"using {index}" in plan, plan
-    assert "Seq Scan" not in plan
+        return "\n".join(row[0] for row in explained)

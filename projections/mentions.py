@@ -8,7 +8,7 @@ can say.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from domain.entry import decode
@@ -26,6 +26,10 @@ CARRIED_OVER = "the erased patient was merged into this one and taken apart agai
 COPIED = "a patient whose stream may hold values of the erased one was merged into this one"
 UNREADABLE = "an entry that may tell of the erased patient cannot be read"
 
+STRETCH = 100_000
+"""So many positions are looked through at a time: all at once, a log of millions took longer than a statement may."""
+
+_TELL_OF_OTHERS = (OverlaySuspected, PatientMerged, PatientUnmerged)
 _SAME_PERSON = ("first_name", "last_name", "date_of_birth")
 
 
@@ -44,15 +48,11 @@ def mentions(ledger: Ledger, patient: Patient) -> list[Mention]:
     """
     ids = {patient.id, *absorbed_ids(patient.absorbed)}
     facts = [patient.facts, *(layer["facts"] for layer in patient.absorbed)]
-    topics = [kind.__name__ for kind in (OverlaySuspected, PatientMerged, PatientUnmerged)]
-    with ledger.recorder.reading(patient.organization_id) as cursor:
-        rows = cursor.execute(_SQL["told_of_others"], {"organization": patient.organization_id, "topics": topics})
-        told = [(str(row[0]), row[1], _read(*row[2:5]), row[5]) for row in rows]
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
     his: Versions = defaultdict(set)
     joined: dict[str, set[str]] = defaultdict(set)
     merged: dict[tuple[str, str], int] = {}
-    for stream, version, event, with_it in told:
+    for stream, version, event, with_it in _told_of_others(ledger, patient.organization_id):
         if stream in ids:
             continue
         if isinstance(event, PatientMerged):
@@ -75,6 +75,16 @@ def mentions(ledger: Ledger, patient: Patient) -> list[Mention]:
         found[stream, UNREADABLE].update(unreadable[stream])
     named = ((stream, tuple(sorted(versions)), why) for (stream, why), versions in found.items() if versions)
     return sorted(Mention(*each) for each in named)
+
+
+def _told_of_others(ledger: Ledger, organization_id: str) -> Iterator[tuple[str, int, Event | None, list[int]]]:
+    """Yield (stream, version, event, the versions that came with it); no statement reads more than a stretch."""
+    keys = {"organization": organization_id, "topics": [kind.__name__ for kind in _TELL_OF_OTHERS]}
+    head = ledger.recorder.max_notification_id() or 0
+    with ledger.recorder.reading(organization_id) as cursor:
+        for after in range(0, head, STRETCH):
+            rows = cursor.execute(_SQL["told_of_others"], {**keys, "after": after, "up_to": after + STRETCH})
+            yield from ((str(row[0]), row[1], _read(*row[2:5]), row[5]) for row in rows.fetchall())
 
 
 def _read(topic: str, schema_version: int, state: bytes) -> Event | None:

@@ -43,6 +43,21 @@ def test_a_record_that_came_with_another_ones_external_id_is_named_with_all_that
     assert "PatientCreated" not in told
 
 
+def test_a_log_is_looked_through_to_its_end_whatever_a_stretch_of_it_is(
+    clinic: Clinic, ann: Patient, monkeypatch: pytest.MonkeyPatch
+):
+    bob, review = clinic.send(**BOB).patient, Review(clinic.ledger)
+    cat = clinic.send(first_name="Cat", last_name="Wu", date_of_birth="1990-05-05").patient
+    review.resolve(bob.id, cat.id, Resolution.MERGE, clinic.caller, cat.id)
+    review.unmerge(bob.id, cat.id, clinic.caller)
+    clinic.send(**BOB, external_id=ANNS_ID)
+    found = mentions(clinic.ledger, bob)
+    assert {(each.patient_id, each.why) for each in found} == {(ann.id, OFFERED), (cat.id, CARRIED_OVER)}
+    for stretch in (1, 3):
+        monkeypatch.setattr("projections.mentions.STRETCH", stretch)
+        assert mentions(clinic.ledger, bob) == found
+
+
 def places_of(clinic: Clinic, patient_id: str, *values: str) -> list[int]:
     """Return the versions of a stream in which one of these values stands."""
     entries = clinic.ledger.stream(clinic.id, patient_id)

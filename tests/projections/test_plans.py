@@ -14,7 +14,7 @@ TYPES = {
     "organizations": "uuid[]", "kinds": "text[]", "keys": "text[]", "limit": "bigint", "known_ids": "uuid[]",
     "known_versions": "bigint[]", "organization": "uuid", "ids": "uuid[]", "id": "uuid", "stream": "uuid",
     "after": "bigint", "up_to": "bigint", "count": "bigint", "organization_id": "uuid[]", "kind": "text[]",
-    "key": "text[]", "patient_id": "uuid[]", "scan": "bigint",
+    "key": "text[]", "patient_id": "uuid[]", "scan": "bigint", "topics": "text[]",
 }  # fmt: skip
 """Parameter → type, as the dumpers send it."""
 TYPES_OF = {"by_key": TYPES | {"kind": "text", "key": "text", "after": "uuid"}}
@@ -117,6 +117,28 @@ def test_one_stream_is_found_by_its_key(clinic: Clinic, file: str, name: str, re
     with clinic.ledger.recorder.connection() as connection:  # type: ignore[attr-defined] # of this store
         nodes = explain(connection, file, name)
     assert {node["Index Name"] for node in nodes if node.get("Relation Name") == relation} == {f"{relation}_pkey"}
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_the_log_is_looked_through_a_stretch_at_a_time_and_in_its_own_order(clinic: Clinic, analysed: bool):
+    """Stream by stream, the pages of a large log are read many times over, in one statement that takes too long."""
+    with psycopg.connect(clinic.url, autocommit=True) as owner:
+        owner.execute(
+            """
+            INSERT INTO ledger_events
+            SELECT 1000 + n, %s, ('0190f7a0-0000-7000-8000-' || lpad(to_hex(n / 4), 12, '0'))::uuid, n %% 4 + 1,
+                'PatientMatched', 1, repeat('x', 400)::bytea, now(), 'r', 'a', 'api', '', '', '', ''
+            FROM generate_series(1, 20000) AS n
+            """,
+            (clinic.id,),
+        )
+        if analysed:
+            owner.execute("VACUUM ANALYZE ledger_events")
+    with clinic.ledger.recorder.connection() as connection:  # type: ignore[attr-defined] # of this store
+        nodes = explain(connection, "history", "told_of_others")
+    (told,) = (node for node in nodes if node.get("Alias") == "told")
+    assert told["Index Name"] in {"ledger_events_of_organization", "ledger_events_position"}
+    assert "position" in told["Index Cond"]
 
 
 @pytest.mark.parametrize("count", [2_000, MANY])

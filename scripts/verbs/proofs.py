@@ -14,11 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from api.settings import read_settings
 from domain import erasure
-from domain.errors import LedgerError
+from domain.errors import LedgerError, LedgerUnavailable
+from domain.ledger import Ledger
 from domain.signed_note import VerifierKey
 from projections import patients, proven
 from projections.inline import PROJECTIONS
-from projections.mentions import mentions
+from projections.mentions import Mention, mentions
 from projections.migrations import migrate
 from projections.rebuild import RebuildRunning, alone, rebuild
 from projections.rollback import drop_previous
@@ -205,19 +206,31 @@ def erase(
         if check:
             if before.merged_into is not None:
                 raise erasure.MergedPatient(survivor=before.merged_into)
-            told = {}
+            told, left = {}, mentions(opened, before)
         else:
             if not yes:
                 _confirm(stream_id)
+            left = mentions(opened, before)  # what fails here has erased nothing
             with database_url() as url, alone(url) as connection:  # so that no rebuild keeps what is to go
                 dropped = drop_previous(connection, list(PROJECTIONS))
                 erased = erasure.erase(opened, stream_id, order, operator(organization_id))
-            before = erased.before  # somebody may have merged another one into it meanwhile
             told = {"streams": list(erased.streams), "events": erased.events, "order": order, "dropped": dropped}
-        left = mentions(opened, before)
+            left = _as_it_was_erased(opened, erased, left)
         show({**told, "told_elsewhere": [each._asdict() for each in left]}, as_json)
     if left:
         raise typer.Exit(FINDINGS)
+
+
+def _as_it_was_erased(opened: Ledger, erased: erasure.Erased, found: list[Mention]) -> list[Mention]:
+    """Return what others tell of the patient as it was at the last moment, when another one may have become part of it.
+
+    Where that cannot be asked any more, what was found before; the erasure is done, and is to be told.
+    """
+    try:
+        return mentions(opened, erased.before)
+    except LedgerUnavailable:
+        print("Erased. Others may have told of it meanwhile: say erase PATIENT --check as well.", file=sys.stderr)
+        return found
 
 
 def _confirm(stream_id: str) -> None:

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from domain.errors import LedgerUnavailable
+from domain.ledger import Ledger
+from domain.patient import Patient
 from domain.review import Resolution, Review
 from projections.inline import PROJECTIONS
-from projections.mentions import CARRIED_OVER, UNREADABLE
+from projections.mentions import CARRIED_OVER, UNREADABLE, Mention, mentions
 from projections.rebuild import alone, rebuild
+from scripts.ledger import app
+from scripts.verbs import proofs
 from tests.clinic import Clinic, asked, open_ledger
 from tests.domain.records import EXTERNAL_ID_TYPE
 from tests.scripts.waiting import until
@@ -131,3 +137,24 @@ def test_whom_somebody_merged_into_the_patient_at_the_last_moment_is_looked_for_
     assert told["streams"] == sorted((bob, cat))
     assert [(each["patient_id"], each["why"]) for each in told["told_elsewhere"]] == [(ann, CARRIED_OVER)]
     assert done.returncode == 1
+
+
+def test_an_erasure_that_is_done_is_told_though_the_others_cannot_be_asked_again(
+    both: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+):
+    url, ann, bob = both
+    monkeypatch.setenv("LEDGER_DATABASE_URL", url)
+    asked_before = iter([mentions])
+
+    def once(ledger: Ledger, patient: Patient) -> list[Mention]:
+        look = next(asked_before, None)
+        if look is None:
+            raise LedgerUnavailable(cause="QueryCanceled")
+        return look(ledger, patient)
+
+    monkeypatch.setattr(proofs, "mentions", once)
+    done = CliRunner().invoke(app, ["erase", bob, "--order", "#77", "--yes", "--json"])
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["streams"]) == (1, [bob])
+    assert [each["patient_id"] for each in told["told_elsewhere"]] == [ann]
+    assert "Erased." in done.stderr

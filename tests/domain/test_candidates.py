@@ -3,7 +3,7 @@
 import pytest
 
 from domain.candidates import CandidateIndex
-from domain.commands import AssignExternalId, ChangePhone
+from domain.commands import AssignExternalId, ChangeFact, ChangePhone
 from domain.events import DuplicateDismissed
 from domain.evidence import Identity
 from domain.matching import Candidate, Match, MatchKey, NoMatch, Rules, classify, match_keys
@@ -84,3 +84,39 @@ def test_under_the_external_id_of_a_merged_patient_the_survivor_is_no_overlay():
         outcome = meet(index, person("Ann", last, born, external_ids=((EXTERNAL_ID_TYPE, "B-1"),)))
         assert isinstance(outcome, Match)
         assert (outcome.id, outcome.tier, outcome.overlay) == (ANN, "external_id", None)
+
+
+def test_an_external_id_of_one_is_everybodys_whatever_the_survivor_is_called_by_now():
+    streams = Streams()
+    streams.create(ANN, first_name="Ann", last_name="Lee", date_of_birth=BORN)
+    streams.create(BEA, first_name="Bea", last_name="Cole", date_of_birth=OTHER_BORN)
+    streams.do(BEA, AssignExternalId(type_id=EXTERNAL_ID_TYPE, value="B-1"))
+    streams.do(ANN, ChangeFact("first_name", "Dee"))
+    streams.merge(ANN, BEA)
+    streams.do(ANN, ChangeFact("first_name", "Zoe"))
+    index = CandidateIndex(streams.states.values())
+    outcome = meet(index, person("Dee", "Lee", BORN, external_ids=((EXTERNAL_ID_TYPE, "B-1"),)))
+    assert isinstance(outcome, Match)
+    assert (outcome.id, outcome.tier, outcome.overlay) == (ANN, "external_id", None)
+
+
+def test_what_is_known_of_one_is_not_replaced_by_what_another_is_known_by():
+    streams = Streams()
+    streams.create(ANN, first_name="Jo", last_name="Smith", date_of_birth=BORN, gender="M", phone_number=PHONE)
+    streams.create(BEA, first_name="Eve", last_name="Cole", date_of_birth=OTHER_BORN, gender="F")
+    streams.merge(ANN, BEA)
+    index = CandidateIndex(streams.states.values())
+    assert isinstance(meet(index, person("Jo", "Smith", gender="M", phone=PHONE)), Match)
+    assert isinstance(meet(index, person("Jo", "Smith", gender="F", phone=PHONE)), NoMatch)
+    assert isinstance(meet(index, person("Jo", "Smith", OTHER_BORN, phone=PHONE)), NoMatch)
+
+
+def test_of_several_birth_dates_the_one_that_the_record_says_counts_for_who_has_none():
+    streams = Streams()
+    streams.create(ANN, first_name="Jo", last_name="Smith", phone_number=PHONE)
+    for patient_id, born in ((BEA, OTHER_BORN), (CAT, BORN)):
+        streams.create(patient_id, first_name="Eve", last_name="Cole", date_of_birth=born)
+        streams.merge(ANN, patient_id)
+    index = CandidateIndex(streams.states.values())
+    for born in (BORN, OTHER_BORN):
+        assert isinstance(meet(index, person("Jo", "Smith", born, phone=PHONE)), Match)

@@ -3,13 +3,15 @@
 import pytest
 
 from domain.candidates import CandidateIndex
-from domain.commands import AssignExternalId, ChangeFact, ChangePhone
+from domain.commands import AssignExternalId, ChangeFact, ChangePhone, RecordCommunication
 from domain.events import DuplicateDismissed
 from domain.evidence import Identity
+from domain.known_as import identities_of_patient
 from domain.matching import Candidate, Match, MatchKey, NoMatch, Rules, classify, match_keys
 from tests.domain.people import BORN, OTHER_BORN, OTHER_PHONE, PHONE, person
 from tests.domain.records import EXTERNAL_ID_TYPE, ORGANIZATION
 from tests.domain.streams import ANN, BEA, CAT, DAN, Streams
+from tests.kit import reloaded
 
 RULES = Rules()
 
@@ -35,6 +37,37 @@ def test_a_record_sees_what_those_before_it_changed():
     streams.tell(ANN, DuplicateDismissed(other_id=BEA))
     index.put(streams.states[ANN])
     assert [each.distinct_from for each in by_phone(index, OTHER_PHONE)[0]] == [frozenset({BEA})]
+
+
+def test_a_record_sees_each_change_of_whom_a_patient_is_known_as():
+    streams, index = Streams(), CandidateIndex([])
+    for patient_id, phone in ((ANN, PHONE), (BEA, "+12125550111"), (CAT, "+12125550112"), (DAN, "+12125550113")):
+        index.put(streams.create(patient_id, first_name="Jo", last_name="Smith", phone_number=phone))
+    told = RecordCommunication(channel="sms", direction="inbound", occurred_at="2026-06-01T10:00:00.000000Z")
+    for change in (
+        lambda: streams.do(ANN, told),
+        lambda: streams.do(ANN, ChangePhone(new=OTHER_PHONE)),
+        lambda: streams.do(ANN, ChangeFact("last_name", "Cole")),
+        lambda: streams.do(ANN, AssignExternalId(type_id=EXTERNAL_ID_TYPE, value="A-1")),
+        lambda: streams.merge(ANN, BEA),
+        lambda: streams.merge(ANN, CAT),
+        lambda: streams.unmerge(ANN, CAT),
+        lambda: streams.unmerge(ANN, BEA),
+        lambda: streams.merge(DAN, ANN),
+    ):
+        change()
+        index.put(streams.states[ANN])
+        seen = identities_of_patient(index.patient(ANN))
+        assert seen == identities_of_patient(reloaded(streams.states[ANN]))
+
+
+def test_an_additional_number_is_met_by_whoever_comes_without_its_extension():
+    streams = Streams()
+    extended = f"{OTHER_PHONE} x7"
+    streams.create(ANN, first_name="Ann", last_name="Lee", date_of_birth=BORN, additional_phone_number=extended)
+    outcome = meet(CandidateIndex(streams.states.values()), person("Ann", "Cole", BORN, phone=OTHER_PHONE))
+    assert isinstance(outcome, Match)
+    assert outcome.evidence["phone"] == "additional"
 
 
 def test_of_a_key_that_too_many_share_some_are_looked_at_and_the_key_is_named():

@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from domain.commands import ChangePhone, RecordCommunication
+from domain.known_as import identities_of_patient, keys_of_patient
 from domain.matching import Identity, MatchKey, match_keys
 from tests.domain.people import ANN, BORN, PHONE, person
+from tests.domain.streams import BEA, Streams
+from tests.kit import reloaded
 
 
 def test_a_full_identity_has_a_handful_of_keys():
@@ -58,3 +62,23 @@ def test_who_lacks_a_birth_date_is_found_by_name_behind_a_crowded_phone():
 def test_external_ids_are_scoped_by_their_type():
     one, other = (Identity(external_ids=((type_id, "7"),)) for type_id in ("mrn", "ssn"))
     assert not match_keys(one) & match_keys(other)
+
+
+def test_a_patient_is_found_under_the_keys_of_whom_it_is_known_as():
+    """Of one known as itself alone the keys are made of the facts, without an identity."""
+    streams = Streams()
+    streams.create(
+        BEA,
+        first_name="Maria",
+        middle_name="Elena",
+        last_name="Garcia-Lopez",
+        date_of_birth="1980-03-21",
+        phone_number="+12125550142",
+        additional_phone_number="+12125550143 x7",
+        email="maria@example.com",
+    )
+    told = RecordCommunication(channel="sms", direction="inbound", occurred_at="2026-06-01T10:00:00.000000Z")
+    streams.do(BEA, told, ChangePhone(new="+12125550144"))
+    (identity,) = identities_of_patient(reloaded(streams.states[BEA]))
+    assert identity.refused_phone == "+12125550144"
+    assert keys_of_patient(streams.states[BEA]) == match_keys(identity)

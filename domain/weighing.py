@@ -86,7 +86,7 @@ def may_be_one_person(evidence: Evidence) -> bool:
         return evidence.contact_agrees or born == "equal"
     if last == "different" and not born:
         return first in {"equal", "nickname"} and evidence.contact_agrees
-    return first in _SAME_NAME and evidence.contact_agrees and (same_birth or last in {"", "placeholder"})
+    return first in _SAME_NAME and evidence.contact_agrees
 
 
 def disagrees_as_a_person(evidence: Evidence, *, renamed: bool) -> bool:

@@ -53,7 +53,7 @@ class ColumnMapping:
         targets = [self.columns[name] if name in self.columns else _own_target(name) for name in names]
         paths = [target.path for target in targets if target is not None]
         if twice := sorted({".".join(map(str, path)) for path in paths if paths.count(path) > 1}):
-            raise BadMapping(fields=twice, reason="two columns for one field; map one of them to null")
+            raise BadMapping(fields=twice, reason="two columns for one field; rename one, or map it to null")
         self.record(targets, ["x"] * len(targets))  # BadMapping now rather than in the middle of the file
         return targets
 

@@ -43,7 +43,7 @@ def events(
                 if not follow:
                     return
                 behind, last = head["position"], MOST
-                time.sleep(1)
+                time.sleep(1)  # to be told instead, each append would have to NOTIFY
 
 
 def _line(entry: Mapping[str, Any], as_json: bool) -> str:
